@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sizes and counts as people write them."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import InputError, Problem
+
+MIB = 1024**2
+GIB = 1024**3
+
+_FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?\s*$", re.IGNORECASE)
+
+
+def parse_bytes(value: int | float | str, *, field: str, unit: int = 1) -> int:
+    """Read a size.
+
+    :param value: ``"4G"``, ``"512MiB"`` or a bare number counted in ``unit``. Suffixes are binary: ``G`` is ``GiB``.
+    :param field: the field's name, for the error.
+    :param unit: bytes that a bare number stands for.
+    :returns: bytes, a whole number; a fraction of a byte is cut.
+    :raises InputError: when the text is no size or is negative.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InputError([Problem(field, f"{value!r} is not a size", 'a number or text such as "4G"')])
+    if isinstance(value, (int, float)):
+        if value < 0 or value != value or value in (float("inf"), float("-inf")):
+            raise InputError([Problem(field, f"{value} is not a size", 'a positive number or text such as "4G"')])
+        return int(value * unit)
+    match = _SIZE.match(value)
+    if match is None:
+        raise InputError([Problem(field, f"{value!r} is not a size", 'a positive number or text such as "4G"')])
+    number, suffix = match.groups()
+    factor = _FACTORS[suffix.upper()] if suffix else unit
+    return int(float(number) * factor)
+
+
+def parse_mib(value: int | float | str, *, field: str) -> int:
+    """Read a memory size; a bare number counts MiB.
+
+    :returns: MiB.
+    :raises InputError: when the text is no size or is not a whole number of MiB.
+    """
+    size = parse_bytes(value, field=field, unit=MIB)
+    if size % MIB:
+        raise InputError([Problem(field, f"{value!r} is not a whole number of MiB", 'text such as "512M" or "4G"')])
+    return size // MIB
+
+
+def format_mib(mib: int) -> str:
+    """Write MiB the way people read them: ``4 GiB``, ``1.5 GiB``, ``512 MiB``."""
+    if mib >= 1024:
+        return f"{mib / 1024:.10g} GiB" if mib % 512 == 0 else f"{mib} MiB"
+    return f"{mib} MiB"
