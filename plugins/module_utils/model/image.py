@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One file of an image. ``size`` in bytes; ``url`` is where a host fetches it, empty where it must be there already."""
+    """One file of an image. ``size`` in bytes; ``url`` is where a host fetches it, empty when it must be there."""
 
     role: str
     name: str

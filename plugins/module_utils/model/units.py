@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from .errors import InputError, Problem
@@ -28,7 +29,7 @@ def parse_bytes(value: int | float | str, *, field: str, unit: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise InputError([Problem(field, f"{value!r} is not a size", 'a number or text such as "4G"')])
     if isinstance(value, (int, float)):
-        if value < 0 or value != value or value in (float("inf"), float("-inf")):
+        if value < 0 or not math.isfinite(value):
             raise InputError([Problem(field, f"{value} is not a size", 'a positive number or text such as "4G"')])
         return int(value * unit)
     match = _SIZE.match(value)
