@@ -105,8 +105,8 @@ class Image:
 
 def _read_file(item: Mapping[str, Any], field: str) -> ImageFile:
     name, sha256 = str(item.get("name", "")), str(item.get("sha256", ""))
-    if not _FILE.match(name):
+    if not _FILE.fullmatch(name):
         raise InputError([Problem(f"{field}.name", f"{name!r} is not a file name", "letters, digits, . _ -")])
-    if not _SHA256.match(sha256):
+    if not _SHA256.fullmatch(sha256):
         raise InputError([Problem(f"{field}.sha256", "not a SHA-256", "64 lower-case hexadecimal digits")])
     return ImageFile(str(item.get("role", "")), name, sha256, int(item.get("size") or 0), str(item.get("url") or ""))

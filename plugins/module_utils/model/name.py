@@ -18,7 +18,7 @@ NAME_RULE = "1 to 63 lower-case letters, digits and hyphens, a letter or digit a
 
 def check_name(value: object, *, field: str = "name") -> list[Problem]:
     """Problems with a name; an empty list when it is good."""
-    if isinstance(value, str) and _NAME.match(value):
+    if isinstance(value, str) and _NAME.fullmatch(value):
         return []
     return [Problem(field, f"{value!r} is not a name", NAME_RULE)]
 
@@ -31,9 +31,9 @@ def check_labels(value: object, *, field: str = "labels") -> list[Problem]:
     if len(value) > 64:
         problems.append(Problem(field, f"{len(value)} labels are too many", "at most 64"))
     for key, text in value.items():
-        if not isinstance(key, str) or not _LABEL_KEY.match(key):
+        if not isinstance(key, str) or not _LABEL_KEY.fullmatch(key):
             problems.append(Problem(f"{field}.{key}", "not a label key", "up to 63 letters, digits, . _ / -"))
-        elif not isinstance(text, str) or not _LABEL_VALUE.match(text):
+        elif not isinstance(text, str) or not _LABEL_VALUE.fullmatch(text):
             problems.append(
                 Problem(f"{field}.{key}", f"{text!r} is not a label value", "up to 63 letters, digits, . _ -")
             )

@@ -257,7 +257,7 @@ def _read_disk(item: Any, key: str) -> DiskSpec:
             [Problem(f"{key}.size", f"{mapping['size']!r} is outside what a disk may have", "1 MiB to 64 TiB")]
         )
     pool = mapping.get("pool", DEFAULT_POOL)
-    if not isinstance(pool, str) or not _POOL.match(pool):
+    if not isinstance(pool, str) or not _POOL.fullmatch(pool):
         raise InputError([Problem(f"{key}.pool", f"{pool!r} is not a pool's name", "letters, digits, . _ -")])
     return DiskSpec(size, pool)
 
@@ -270,7 +270,7 @@ def _read_nic(item: Any, key: str) -> NicSpec:
     mapping = item if isinstance(item, Mapping) else {"network": item}
     _only(mapping, ("network", "model"), key)
     network = mapping.get("network", DEFAULT_NETWORK)
-    if not isinstance(network, str) or not _POOL.match(network):
+    if not isinstance(network, str) or not _POOL.fullmatch(network):
         raise InputError([Problem(f"{key}.network", f"{network!r} is not a network's name", "letters, digits, . _ -")])
     model = mapping.get("model", "virtio")
     if model not in ("virtio", "e1000", "e1000e", "rtl8139"):
