@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is to be placed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Request:
+    """One VM that wants a host.
+
+    :param cpu: virtual CPUs.
+    :param ram_mib: memory, in MiB.
+    :param disk_bytes: all its disks together, in bytes.
+    :param host: the only host that will do; None for any.
+    :param labels: the VM's labels.
+    :param exclude: hosts that will not do: where it runs already, where it just failed.
+    """
+
+    cpu: int
+    ram_mib: int
+    disk_bytes: int = 0
+    host: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exclude: frozenset[str] = frozenset()
