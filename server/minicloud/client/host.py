@@ -1,0 +1,64 @@
+"""Hosts over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict, cast
+from urllib.parse import quote
+
+from .page import walk
+from .transport import Transport
+
+
+class Host(TypedDict, total=False):
+    """A host on the wire. ``ram_mib`` in MiB."""
+
+    name: str
+    address: str
+    state: str
+    state_reason: str | None
+    cordoned: bool
+    cpu: int
+    ram_mib: int
+    accelerator: str | None
+    labels: dict[str, str]
+
+
+class Hosts:
+    """``/v1/hosts``. A host's id is its name."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def register(self, spec: Mapping[str, Any], *, dry_run: bool = False) -> Host:
+        """Make a host known, or change what is known of it."""
+        params = {"dry_run": "true" if dry_run else None}
+        return cast(Host, self._transport.json("POST", "/v1/hosts", body=spec, params=params))
+
+    def list(self) -> Iterator[Host]:
+        return cast(Iterator[Host], walk(self._transport, "/v1/hosts"))
+
+    def get(self, name: str) -> Host:
+        return cast(Host, self._transport.json("GET", _path(name)))
+
+    def remove(self, name: str) -> None:
+        """Forget a host; refused while VMs are on it."""
+        self._transport.request("DELETE", _path(name))
+
+    def cordon(self, name: str) -> Host:
+        return cast(Host, self._transport.json("POST", f"{_path(name)}/cordon"))
+
+    def uncordon(self, name: str) -> Host:
+        return cast(Host, self._transport.json("POST", f"{_path(name)}/uncordon"))
+
+    def fence(self, name: str) -> dict[str, Any]:
+        """Turn the host's power off by its fence agent; the answer's ``operation`` says how it goes."""
+        return cast(dict[str, Any], self._transport.json("POST", f"{_path(name)}/fence"))
+
+    def domains(self, name: str) -> Iterator[dict[str, Any]]:
+        """Every domain that libvirt has there, those that minicloud did not make among them."""
+        return walk(self._transport, f"{_path(name)}/domains")
+
+
+def _path(name: str) -> str:
+    return f"/v1/hosts/{quote(name, safe='')}"

@@ -1,0 +1,118 @@
+"""VMs over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypedDict, cast
+from urllib.parse import quote
+
+from .page import walk
+from .transport import Transport
+
+# Verbs that take nothing but the VM.
+VERBS: Final = ("start", "stop", "reboot", "reset", "pause", "resume")
+
+
+class Vm(TypedDict, total=False):
+    """A VM on the wire. ``ram`` in MiB, disk sizes in bytes, times in RFC 3339."""
+
+    id: str
+    name: str
+    status: str
+    status_reason: str | None
+    desired: str
+    host: str | None
+    cpu: int
+    ram: int
+    image: str | None
+    disks: list[dict[str, Any]]
+    nics: list[dict[str, Any]]
+    addresses: list[Any]
+    labels: dict[str, str]
+    project: str
+    uuid: str
+    epoch: int
+    operation: str | None
+    created_at: str
+    updated_at: str
+
+
+class Vms:
+    """``/v1/vms``. A VM is named by its id or its name."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        wait: int = 0,
+        dry_run: bool = False,
+        project: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Vm:
+        """Ask for a VM.
+
+        :param spec: ``name`` and any of ``cpu ram image disks nics cloud_init labels host``; the service has defaults.
+        :param wait: seconds that the service may hold the answer until the VM runs; 0 answers at once.
+        :param dry_run: only say where it would go, and why.
+        """
+        return cast(
+            Vm,
+            self._transport.json(
+                "POST",
+                "/v1/vms",
+                body=spec,
+                params=_dry(dry_run) | {"project": project},
+                headers={"Prefer": f"wait={wait}"} if wait else None,
+                timeout=wait + 30.0 if wait else None,
+                idempotency_key=idempotency_key,
+            ),
+        )
+
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        host: str | None = None,
+        labels: Sequence[str] = (),
+        project: str | None = None,
+        most: int | None = None,
+    ) -> Iterator[Vm]:
+        """VMs by filter. ``labels`` as ``key=value``."""
+        params = {"name": name, "status": status, "host": host, "label": list(labels) or None, "project": project}
+        return cast(Iterator[Vm], walk(self._transport, "/v1/vms", params, most=most))
+
+    def get(self, ref: str) -> Vm:
+        return cast(Vm, self._transport.json("GET", _path(ref)))
+
+    def delete(self, ref: str, *, dry_run: bool = False) -> Vm:
+        return cast(Vm, self._transport.json("DELETE", _path(ref), params=_dry(dry_run)))
+
+    def change(self, ref: str, verb: str, *, dry_run: bool = False) -> Vm:
+        """Carry out one of ``VERBS``; the answer's ``operation`` says how it goes."""
+        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/{verb}", params=_dry(dry_run)))
+
+    def migrate(self, ref: str, host: str | None = None, *, dry_run: bool = False) -> Vm:
+        """Move a VM live; without a host the scheduler picks one."""
+        body = {"host": host} if host else {}
+        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/migrate", body=body, params=_dry(dry_run)))
+
+    def placement(self, ref: str) -> dict[str, Any]:
+        """Why the VM is where it is: each host with its score or what refused it."""
+        return cast(dict[str, Any], self._transport.json("GET", f"{_path(ref)}/placement"))
+
+    def console(self, ref: str, *, tail: int | None = None) -> str:
+        """What the VM wrote to its serial console; ``tail`` counts bytes from the end."""
+        response = self._transport.request("GET", f"{_path(ref)}/console", params={"tail": tail})
+        return response.content.decode(errors="replace")
+
+
+def _path(ref: str) -> str:
+    return f"/v1/vms/{quote(ref, safe='')}"
+
+
+def _dry(dry_run: bool) -> dict[str, Any]:
+    return {"dry_run": "true" if dry_run else None}
