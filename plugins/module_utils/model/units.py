@@ -28,10 +28,19 @@ def parse_bytes(value: int | float | str, *, field: str, unit: int = 1) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise InputError([Problem(field, f"{value!r} is not a size", 'a number or text such as "4G"')])
-    if isinstance(value, (int, float)):
-        if value < 0 or not math.isfinite(value):
-            raise InputError([Problem(field, f"{value} is not a size", 'a positive number or text such as "4G"')])
-        return int(value * unit)
+    try:
+        return _read_text(value, field, unit) if isinstance(value, str) else _read_number(value, field, unit)
+    except OverflowError:
+        raise InputError([Problem(field, "a number beyond all sizes", 'a number or text such as "4G"')]) from None
+
+
+def _read_number(value: int | float, field: str, unit: int) -> int:
+    if value < 0 or not math.isfinite(value):
+        raise InputError([Problem(field, f"{value} is not a size", 'a positive number or text such as "4G"')])
+    return int(value * unit)
+
+
+def _read_text(value: str, field: str, unit: int) -> int:
     match = _SIZE.match(value)
     if match is None:
         raise InputError([Problem(field, f"{value!r} is not a size", 'a positive number or text such as "4G"')])
