@@ -1,0 +1,1 @@
+"""What services answer: frozen dataclasses, never table rows. One noun a file."""

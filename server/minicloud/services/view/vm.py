@@ -1,0 +1,95 @@
+"""A VM, as services show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .operation import Claim, OperationView
+
+
+@dataclass(frozen=True)
+class DiskView:
+    """``name`` is the guest's device, ``size`` bytes."""
+
+    name: str
+    size: int
+    pool: str
+
+
+@dataclass(frozen=True)
+class NicView:
+    network: str
+    mac: str
+    model: str
+
+
+@dataclass(frozen=True)
+class VmView:
+    """A VM. ``id`` is empty in the answer to a dry run, since none was given out.
+
+    :param operation: the id of the latest operation; None when there was none.
+    :param observed_state: what the host last said: ``running stopped paused crashed absent``; None before it did.
+    """
+
+    id: str
+    name: str
+    project: str
+    uuid: str
+    status: str
+    status_reason: str
+    desired: str
+    host: str | None
+    cpu: int
+    ram_mib: int
+    disk_bytes: int
+    image: str
+    disks: tuple[DiskView, ...]
+    nics: tuple[NicView, ...]
+    labels: Mapping[str, str]
+    epoch: int
+    spec_hash: str
+    addresses: tuple[str, ...]
+    operation: str | None
+    observed_state: str | None
+    observed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class VmCreation:
+    """The answer to a create.
+
+    :param operation: the ``vm.create``; None on a dry run.
+    :param placement: the scheduler's decision as a mapping (``Decision.to_mapping``).
+    :param created: False when the VM was there already, with the same spec.
+    :param claim: when the caller claimed the operation.
+    :param replayed: the Idempotency-Key was seen before; this is what it made then.
+    """
+
+    vm: VmView
+    operation: OperationView | None
+    placement: Mapping[str, Any] | None
+    created: bool
+    claim: Claim | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class VmChange:
+    """The answer to a verb. ``operation`` is None when the VM was so already, and on a dry run.
+
+    :param changed: whether anything is (on a dry run: would be) done.
+    :param placement: for a migration that the scheduler placed.
+    """
+
+    vm: VmView
+    operation: OperationView | None
+    changed: bool
+    placement: Mapping[str, Any] | None = None
+    claim: Claim | None = None
+    replayed: bool = False
