@@ -88,7 +88,7 @@ class ApiError(ClientError):
     """The service refused, with problem+json (RFC 9457).
 
     :param status: the HTTP status.
-    :param problem: the body as it came; members beyond the common ones stay in ``details``.
+    :param problem: the body as it came; its ``details`` are numbers for programs.
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
@@ -104,11 +104,8 @@ class ApiError(ClientError):
             FieldError(str(item.get("field", "")), str(item.get("message", "")), str(item.get("allowed") or ""))
             for item in problem.get("errors") or ()
         )
-        self.details = {key: value for key, value in problem.items() if key not in _COMMON}
+        self.details: dict[str, Any] = dict(problem.get("details") or {})
         self.problem = dict(problem)
 
     def to_mapping(self) -> dict[str, Any]:
         return self.problem
-
-
-_COMMON = frozenset({"type", "title", "status", "detail", "instance", "code", "hint", "errors", "request_id"})

@@ -16,7 +16,7 @@ from .errors import AnswerError, ApiError, UnreachableError
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 # Tried again: the service is starting, stopping or overloaded, and said so before it did anything.
-_BUSY: Final = frozenset({429, 502, 503, 504})
+_BUSY: Final = frozenset({429, 503})
 _LONGEST_PAUSE: Final = 5.0
 
 

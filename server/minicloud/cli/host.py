@@ -1,0 +1,147 @@
+"""`minicloud host`: the machines that VMs run on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from .progress import wait_for
+from .render import Column, field_of, mib, show_list, show_one, state_of
+from .session import OutputOption, TimeoutOption, WaitOption, session_of
+from .vm_spec import labels_from
+
+app = typer.Typer(no_args_is_help=True, help="The machines that VMs run on.")
+
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="Its name.")]
+
+_SUMMARY: Final[list[Column]] = [
+    ("NAME", field_of("name")),
+    ("STATE", state_of("state")),
+    ("CORDONED", field_of("cordoned")),
+    ("ADDRESS", field_of("address")),
+    ("ACCELERATOR", field_of("accelerator")),
+    ("CPU", field_of("cpu")),
+    ("RAM", lambda host: mib(host.get("ram_mib"))),
+    ("VMS", field_of("vms")),
+]
+_FIELDS: Final[list[Column]] = [
+    ("name", field_of("name")),
+    ("state", state_of("state")),
+    ("reason", field_of("state_reason")),
+    ("cordoned", field_of("cordoned")),
+    ("address", field_of("address")),
+    ("libvirt", field_of("libvirt_uri")),
+    ("accelerator", field_of("accelerator")),
+    ("cpu", field_of("cpu")),
+    ("ram", lambda host: mib(host.get("ram_mib"))),
+    ("vms", field_of("vms")),
+    ("labels", field_of("labels")),
+    ("seen", field_of("observed_at")),
+]
+_DOMAINS: Final[list[Column]] = [
+    ("NAME", field_of("name")),
+    ("STATE", state_of("state")),
+    ("VM", field_of("vm")),
+    ("MANAGED", field_of("managed")),
+    ("UUID", field_of("uuid")),
+]
+
+
+@app.command("list")
+def list_hosts(ctx: typer.Context, output: OutputOption = None) -> None:
+    """List hosts."""
+    session = session_of(ctx, output)
+    show_list(
+        session, session.client.hosts.list(), _SUMMARY, nothing="no hosts; onboard one with playbooks/onboard_host.yml"
+    )
+
+
+@app.command()
+def show(ctx: typer.Context, host: HostArgument, output: OutputOption = None) -> None:
+    """Show one host."""
+    session = session_of(ctx, output)
+    show_one(session, session.client.hosts.get(host), _FIELDS)
+
+
+@app.command()
+def register(
+    ctx: typer.Context,
+    *,
+    host: HostArgument,
+    address: Annotated[str, typer.Option(help="Where it is reached.")],
+    ssh_user: Annotated[str, typer.Option(help="Who playbooks log in as.")] = "root",
+    ssh_port: Annotated[int, typer.Option(min=1, max=65535, help="Where its sshd listens.")] = 22,
+    ssh_key_file: Annotated[
+        str | None, typer.Option(help="The private key, on the service's machine.", show_default=False)
+    ] = None,
+    libvirt_uri: Annotated[
+        str | None, typer.Option(help="How the service watches it, qemu+tls://… by default.", show_default=False)
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")] = None,
+    output: OutputOption = None,
+) -> None:
+    """Make a host known that is already set up; playbooks/onboard_host.yml does both."""
+    session = session_of(ctx, output)
+    spec: dict[str, Any] = {
+        "name": host,
+        "address": address,
+        "ssh_user": ssh_user,
+        "ssh_port": ssh_port,
+        "ssh_key_file": ssh_key_file,
+        "libvirt_uri": libvirt_uri,
+        "labels": labels_from(label or ()),
+    }
+    registered = session.client.hosts.register({key: value for key, value in spec.items() if value is not None})
+    show_one(session, registered, _FIELDS)
+
+
+@app.command()
+def cordon(ctx: typer.Context, host: HostArgument, output: OutputOption = None) -> None:
+    """Place no further VMs there; those that are there stay."""
+    session = session_of(ctx, output)
+    show_one(session, session.client.hosts.cordon(host), _FIELDS)
+
+
+@app.command()
+def uncordon(ctx: typer.Context, host: HostArgument, output: OutputOption = None) -> None:
+    """Place VMs there again."""
+    session = session_of(ctx, output)
+    show_one(session, session.client.hosts.uncordon(host), _FIELDS)
+
+
+@app.command()
+def fence(
+    ctx: typer.Context,
+    *,
+    host: HostArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 300,
+    output: OutputOption = None,
+) -> None:
+    """Turn a host's power off; its VMs run elsewhere then."""
+    session = session_of(ctx, output)
+    if not yes:
+        typer.confirm(f"Turn off {host} and every VM that runs there?", abort=True, err=True)
+    answer = session.client.hosts.fence(host)
+    operation = answer.get("operation")
+    if wait and operation:
+        wait_for(session, operation, f"fence {host}", timeout=timeout)
+        answer = dict(session.client.hosts.get(host))
+    show_one(session, answer, _FIELDS)
+
+
+@app.command()
+def remove(ctx: typer.Context, host: HostArgument) -> None:
+    """Forget a host; refused while VMs are there."""
+    session = session_of(ctx)
+    session.client.hosts.remove(host)
+    session.err.print(f"{host} is forgotten")
+
+
+@app.command()
+def domains(ctx: typer.Context, host: HostArgument, output: OutputOption = None) -> None:
+    """List every domain that libvirt has there, those that minicloud did not make among them."""
+    session = session_of(ctx, output)
+    show_list(session, session.client.hosts.domains(host), _DOMAINS, nothing=f"no domains on {host}")

@@ -1,0 +1,261 @@
+"""`minicloud vm`: virtual machines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from minicloud.client.vm import VERBS, Vm
+
+from .placement import show_placement
+from .progress import wait_for
+from .render import Column, age_of, field_of, mib, plain, print_json, show_list, show_one, size, state_of
+from .session import DryRunOption, OutputOption, Session, TimeoutOption, WaitOption, session_of
+from .vm_spec import spec_from
+
+app = typer.Typer(no_args_is_help=True, help="Virtual machines.")
+
+VmArgument = Annotated[str, typer.Argument(metavar="VM", help="Its id or its name.")]
+
+_SUMMARY: Final[list[Column]] = [
+    ("ID", field_of("id")),
+    ("NAME", field_of("name")),
+    ("STATUS", state_of("status")),
+    ("HOST", field_of("host")),
+    ("CPU", field_of("cpu")),
+    ("RAM", lambda vm: mib(vm.get("ram"))),
+    ("IMAGE", field_of("image")),
+    ("ADDRESSES", field_of("addresses")),
+    ("AGE", age_of("created_at")),
+]
+_FIELDS: Final[list[Column]] = [
+    ("id", field_of("id")),
+    ("name", field_of("name")),
+    ("project", field_of("project")),
+    ("status", state_of("status")),
+    ("reason", field_of("status_reason")),
+    ("desired", field_of("desired")),
+    ("host", field_of("host")),
+    ("cpu", field_of("cpu")),
+    ("ram", lambda vm: mib(vm.get("ram"))),
+    ("image", field_of("image")),
+    ("disks", lambda vm: ", ".join(_disk(disk) for disk in vm.get("disks") or ())),
+    ("nics", lambda vm: ", ".join(_nic(nic) for nic in vm.get("nics") or ())),
+    ("addresses", field_of("addresses")),
+    ("labels", field_of("labels")),
+    ("uuid", field_of("uuid")),
+    ("epoch", field_of("epoch")),
+    ("operation", field_of("operation")),
+    ("created", field_of("created_at")),
+    ("updated", field_of("updated_at")),
+]
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str, typer.Argument(help="Unique in its project.")],
+    cpu: Annotated[int | None, typer.Option(help="Virtual CPUs.", show_default=False)] = None,
+    ram: Annotated[str | None, typer.Option(help="Memory: 4G, 512M, or MiB.", show_default=False)] = None,
+    image: Annotated[str | None, typer.Option(help="What it boots from.", show_default=False)] = None,
+    disk: Annotated[list[str] | None, typer.Option(metavar="SIZE[:POOL]", help="A disk; repeat for more.")] = None,
+    nic: Annotated[
+        list[str] | None, typer.Option(metavar="NETWORK[:MODEL]", help="A network card; repeat for more.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")] = None,
+    host: Annotated[str | None, typer.Option(help="This host and no other.", show_default=False)] = None,
+    user_data: Annotated[Path | None, typer.Option(help="cloud-init user data, a file.", show_default=False)] = None,
+    network_config: Annotated[
+        Path | None, typer.Option(help="cloud-init network configuration, a file.", show_default=False)
+    ] = None,
+    ssh_key: Annotated[
+        list[str] | None, typer.Option(metavar="KEY|FILE", help="A public key for the image's user; repeat for more.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key with the same spec makes one VM.", show_default=False)
+    ] = None,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 300,
+    dry_run: DryRunOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Make a VM and start it."""
+    session = session_of(ctx, output)
+    spec = spec_from(
+        name,
+        cpu=cpu,
+        ram=ram,
+        image=image,
+        disks=disk or (),
+        nics=nic or (),
+        labels=label or (),
+        host=host,
+        user_data=user_data,
+        network_config=network_config,
+        ssh_keys=ssh_key or (),
+    )
+    vm = session.client.vms.create(spec, dry_run=dry_run, idempotency_key=idempotency_key)
+    if dry_run:
+        show_dry_run(session, vm)
+        return
+    finish(session, vm, f"create {name}", wait=wait, timeout=timeout)
+
+
+@app.command("list")
+def list_vms(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str | None, typer.Option(help="Only this name.", show_default=False)] = None,
+    status: Annotated[str | None, typer.Option(help="Only this status.", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option(help="Only those on this host.", show_default=False)] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only those with this label; repeat for more.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default=False)] = None,
+    output: OutputOption = None,
+) -> None:
+    """List VMs."""
+    session = session_of(ctx, output)
+    vms = session.client.vms.list(name=name, status=status, host=host, labels=label or (), most=limit)
+    show_list(session, vms, _SUMMARY, nothing="no VMs; make one with: minicloud vm create NAME")
+
+
+@app.command()
+def show(ctx: typer.Context, vm: VmArgument, output: OutputOption = None) -> None:
+    """Show one VM."""
+    session = session_of(ctx, output)
+    show_one(session, session.client.vms.get(vm), _FIELDS)
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    *,
+    vm: VmArgument,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 300,
+    dry_run: DryRunOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Delete a VM and its disks."""
+    session = session_of(ctx, output)
+    deleted = session.client.vms.delete(vm, dry_run=dry_run)
+    if dry_run:
+        show_dry_run(session, deleted)
+        return
+    operation = deleted.get("operation")
+    if wait and operation:
+        wait_for(session, operation, f"delete {vm}", timeout=timeout)
+        session.err.print(f"{deleted.get('name', vm)} is deleted")
+        return
+    show_one(session, deleted, _FIELDS)
+
+
+def _add_verb(verb: str, help_text: str) -> None:
+    @app.command(verb, help=help_text)
+    def change(
+        ctx: typer.Context,
+        *,
+        vm: VmArgument,
+        wait: WaitOption = False,
+        timeout: TimeoutOption = 300,
+        dry_run: DryRunOption = False,
+        output: OutputOption = None,
+    ) -> None:
+        session = session_of(ctx, output)
+        changed = session.client.vms.change(vm, verb, dry_run=dry_run)
+        if dry_run:
+            show_dry_run(session, changed)
+            return
+        finish(session, changed, f"{verb} {vm}", wait=wait, timeout=timeout)
+
+
+_VERB_HELP: Final = {
+    "start": "Start a stopped VM.",
+    "stop": "Shut a VM down; its plug is pulled when it does not react.",
+    "reboot": "Ask the guest to reboot.",
+    "reset": "Reset a VM as its reset button would.",
+    "pause": "Freeze a VM in memory.",
+    "resume": "Let a paused VM go on.",
+}
+for _verb in VERBS:
+    _add_verb(_verb, _VERB_HELP[_verb])
+
+
+@app.command()
+def migrate(
+    ctx: typer.Context,
+    *,
+    vm: VmArgument,
+    host: Annotated[
+        str | None, typer.Option(help="Where to; without it the scheduler picks.", show_default=False)
+    ] = None,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 300,
+    dry_run: DryRunOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Move a running VM to another host, live."""
+    session = session_of(ctx, output)
+    moving = session.client.vms.migrate(vm, host, dry_run=dry_run)
+    if dry_run:
+        show_dry_run(session, moving)
+        return
+    finish(session, moving, f"migrate {vm}", wait=wait, timeout=timeout)
+
+
+@app.command()
+def console(
+    ctx: typer.Context,
+    *,
+    vm: VmArgument,
+    tail: Annotated[int | None, typer.Option(min=1, help="So many bytes from the end.", show_default=False)] = None,
+) -> None:
+    """Print what a VM wrote to its serial console, byte for byte."""
+    text = session_of(ctx).client.vms.console(vm, tail=tail)
+    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+@app.command()
+def explain(ctx: typer.Context, vm: VmArgument, output: OutputOption = None) -> None:
+    """Say why a VM is where it is: each host with its score, or with what refused it."""
+    session = session_of(ctx, output)
+    placement = session.client.vms.placement(vm)
+    if session.json:
+        print_json(placement)
+        return
+    show_placement(session, placement)
+
+
+def show_dry_run(session: Session, answer: Vm) -> None:
+    """What would happen: the VM as it would be, and the hosts that were looked at."""
+    if session.json:
+        print_json(answer)
+        return
+    show_one(session, answer, _FIELDS)
+    placement = dict(answer).get("placement")
+    if isinstance(placement, dict):
+        show_placement(session, placement)
+
+
+def finish(session: Session, vm: Vm, what: str, *, wait: bool, timeout: float) -> None:
+    """Show the VM as it is now, or, when asked to wait, as it is when the operation has succeeded."""
+    operation = vm.get("operation")
+    if wait and operation:
+        wait_for(session, operation, what, timeout=timeout)
+        vm = session.client.vms.get(vm["id"])
+    show_one(session, vm, _FIELDS)
+
+
+def _disk(disk: dict[str, object]) -> str:
+    amount = disk.get("size")
+    text = f"{plain(disk.get('name'))} {size(amount if isinstance(amount, int) else None)}".strip()
+    return f"{text} in {disk['pool']}" if disk.get("pool") else text
+
+
+def _nic(nic: dict[str, object]) -> str:
+    return " ".join(plain(nic[key]) for key in ("network", "mac", "model") if nic.get(key))
