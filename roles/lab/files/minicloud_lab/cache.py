@@ -135,8 +135,10 @@ def _script(name: str, *arguments: str | Path) -> None:
 
 @contextlib.contextmanager
 def _machine_apt(cache: Path) -> Iterator[None]:
-    """Let apt use the machine's sources, keys and proxies, but lists and an archive of its own: nothing of the machine's
-    changes, and nobody else's apt is in the way."""
+    """Let apt use the machine's sources, keys and proxies, but lists and an archive of its own.
+
+    So nothing of the machine's changes, and nobody else's apt is in the way.
+    """
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache) as directory:
         apt = Path(directory)
         for part in ("lists/partial", "archives/partial"):

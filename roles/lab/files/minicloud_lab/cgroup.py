@@ -21,7 +21,10 @@ _PARENT = "minicloud-lab"
 
 
 def mounts(mountinfo: str) -> tuple[Path | None, list[Path]]:
-    """The cgroup2 mount and those of version 1 (without cpuset, whose new groups have no processors), from /proc/self/mountinfo."""
+    """The mount of cgroup2 and those of version 1, from /proc/self/mountinfo.
+
+    cpuset is left out: its new groups have no processors.
+    """
     unified, legacy = None, []
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
@@ -50,7 +53,7 @@ class ControlGroup:
     """The processes of one host of one lab."""
 
     def __init__(self, lab: str, host: str) -> None:
-        # In version 1 each controller has a tree of its own. All are joined, so that the host belongs to nobody's session.
+        # In version 1 each controller has a tree of its own; all are joined, and the host belongs to nobody's session.
         self._all = [parent / lab / host for parent in parents()]
         self._unified = self._all[0]
 
@@ -110,7 +113,7 @@ class ControlGroup:
         """Remove the empty group, and its parents when no other host is in them."""
         for group in self._all:
             for below, _, _ in os.walk(group, topdown=False):
-                os.rmdir(below)
+                Path(below).rmdir()
             for parent in (group.parent, group.parent.parent):
                 try:
                     parent.rmdir()

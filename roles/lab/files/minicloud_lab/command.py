@@ -20,7 +20,9 @@ def run(command: Sequence[str | Path], *, timeout: float = 60.0) -> str:
     """
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout)
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout
+        )
     except FileNotFoundError as missing:
         raise LabError(
             f"{words[0]} is not installed on this machine; playbooks/lab_up.yml installs what the lab needs"

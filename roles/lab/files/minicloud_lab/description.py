@@ -97,7 +97,8 @@ def checked_name(name: str) -> str:
     """
     if not _LAB_NAME.fullmatch(name):
         raise LabError(
-            f"lab name {name!r}: a small letter, then up to four small letters or digits (network interface names end there)"
+            f"lab name {name!r}: a small letter, then up to four small letters or digits, is right "
+            "(the kernel's names of network interfaces leave no more)"
         )
     return name
 

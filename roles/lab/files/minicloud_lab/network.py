@@ -62,7 +62,8 @@ def check(lab: Lab, others: Iterable[Lab]) -> None:
     found = conflicts(lab, links, routes, others)
     if found:
         raise LabError(
-            f"lab {lab.name} cannot have {lab.subnet} on bridge {lab.bridge}: {'; '.join(found)}. Choose another lab_subnet or lab_name"
+            f"lab {lab.name} cannot have {lab.subnet} on bridge {lab.bridge}: {'; '.join(found)}. "
+            "Choose another lab_subnet or lab_name"
         )
 
 

@@ -35,7 +35,7 @@ class State(Enum):
 
 
 class Power:
-    """Power of one host; every change holds the host's lock, so that two who press at once do it one after the other."""
+    """Power of one host; every change holds the host's lock, so that two who press at once press one after the other."""
 
     def __init__(self, lab: Lab, host: Host) -> None:
         self._lab = lab
@@ -70,7 +70,7 @@ class Power:
             return alive
 
     def stop(self, grace: float = ORDERLY) -> bool:
-        """Shut down in order, and pull the plug when that takes longer than ``grace`` seconds; True if the host was on."""
+        """Shut down in order, and pull the plug when that takes over ``grace`` seconds; True if the host was on."""
         with self._alone():
             alive = self._group.alive()
             if alive:
@@ -122,12 +122,13 @@ class Power:
                 self._clear()
                 said = console.read_text(errors="replace")[-1500:].strip()
                 raise LabError(
-                    f"{self._host.name} of lab {self._lab.name} did not start; its console ({console}) ends with: {said or 'nothing'}"
+                    f"{self._host.name} of lab {self._lab.name} did not start; "
+                    f"its console ({console}) ends with: {said or 'nothing'}"
                 )
             time.sleep(0.02)
 
     def _clear(self) -> None:
-        """Take away what a host that is off leaves: its cable and its control group. Mounts died with their namespace."""
+        """Take away what a host that is off leaves: cable and control group. Its mounts died with their namespace."""
         cable = self._lab.cable(self._host)
         # The kernel removes the pair when the host's network namespace goes, a moment after its last process.
         if not self._group.wait(lambda: not network.exists(cable), 2.0):

@@ -17,7 +17,9 @@ from .power import Power
 
 
 def create(wish: Wish) -> tuple[Lab, bool]:
-    """Make the lab, or add to it what the wish has more of; nothing is started. Returns the lab and whether that changed it.
+    """Make the lab, or add to it what the wish has more of; nothing is started.
+
+    Returns the lab, and whether anything was changed.
 
     :raises LabError: it would collide with something, or the wish is not possible.
     """
