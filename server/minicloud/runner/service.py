@@ -1,0 +1,253 @@
+"""The runner: claims operations under a lease and has playbook runs carry them out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+from minicloud_core.model.errors import LeaseLostError
+
+from minicloud.services import operation as operations
+from minicloud.services.context import Context
+from minicloud.services.view.operation import Outcome
+from minicloud.settings import Settings
+
+from . import orphan
+from .batch import Batch, group
+from .directory import RunDirectory, sweep
+from .environment import collections_path, configuration, control_path_dir, environment, make_control_path_dir
+from .inventory import inventory
+from .process import RunProcess
+from .record import write_claims
+from .supervision import Supervision
+
+# Claims in one go; operations in one run are bounded by it, and with them a result's size.
+_CLAIM_AT_MOST = 64
+_POLL = 1.0
+# A run that goes on for longer waits rather than works, and no longer holds its slot; but only so many at once do.
+_PATIENT_AFTER = 20.0
+_RUNS_A_SLOT = 4
+_SWEEP_EVERY = 600.0
+_FORKS_AT_MOST = 16
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class RunnerStatus:
+    """What the runner is at: its lease owner's name, runs under way and operations in them."""
+
+    healthy: bool
+    owner: str
+    runs: int
+    operations: int
+
+
+class Runner:
+    """Claims what is there as soon as a slot is free, one run for each playbook, and takes the next batch meanwhile.
+
+    A claim may bring one run for each playbook, so ``run_slots`` bounds when to claim rather than the runs exactly.
+    """
+
+    def __init__(self, context: Context, settings: Settings) -> None:
+        self._context = context
+        self._settings = settings
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._control_path = control_path_dir(settings.state_dir)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._runs: dict[str, Supervision] = {}
+        self._followers: dict[str, threading.Thread] = {}
+        self._threads: list[threading.Thread] = []
+        self._swept = 0.0
+
+    def start(self) -> None:
+        """Clear up after an earlier life, then begin to claim.
+
+        :raises PermissionError: when the directory of SSH sockets is somebody else's.
+        """
+        make_control_path_dir(self._control_path)
+        self._settings.ssh_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for run in orphan.clear(self._context, self._settings.runs_dir, self._control_path):
+            _log.warning("run.orphan_ended", run=run)
+        for name, body in (("runner-claim", self._claim_forever), ("runner-lease", self._renew_forever)):
+            thread = threading.Thread(target=body, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, timeout: float) -> None:
+        """Claim nothing more, give runs under way ``timeout`` seconds, then end them and queue their work again."""
+        self._stop.set()
+        self._context.hints.wake("operations")
+        self._join_followers(time.monotonic() + timeout)
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.stop("the service stops")
+        self._join_followers(time.monotonic() + 15)
+        for thread in self._threads:
+            thread.join(2)
+
+    @property
+    def healthy(self) -> bool:
+        return not self._stop.is_set() and all(thread.is_alive() for thread in self._threads)
+
+    def status(self) -> RunnerStatus:
+        with self._lock:
+            runs = list(self._runs.values())
+        return RunnerStatus(self.healthy, self.owner, len(runs), sum(len(run.open()) for run in runs))
+
+    # -- claiming
+
+    def _claim_forever(self) -> None:
+        hints = self._context.hints
+        while not self._stop.is_set():
+            mark = hints.mark("operations")
+            claimed = 0
+            try:
+                claimed = self._claim_once() if self._slot_is_free() else 0
+                self._sweep()
+            except Exception:
+                _log.exception("runner.claim_failed")
+                self._stop.wait(_POLL)
+            if not claimed:
+                hints.wait("operations", _POLL, since=mark)
+
+    def _slot_is_free(self) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            ages = [now - run.started for run in self._runs.values()]
+        slots = self._settings.run_slots
+        return len(ages) < slots * _RUNS_A_SLOT and sum(age < _PATIENT_AFTER for age in ages) < slots
+
+    def _claim_once(self) -> int:
+        claims = operations.claim(self._context, self.owner, _CLAIM_AT_MOST, self._settings.lease_seconds)
+        for batch in group(claims):
+            try:
+                self._begin(batch)
+            except OSError as error:
+                _log.error("run.not_started", playbook=batch.playbook, error=str(error))
+                self._give_back(batch, f"the run could not be started: {error}")
+        return len(claims)
+
+    def _begin(self, batch: Batch) -> None:
+        run = f"run-{secrets.token_hex(10)}"
+        batch = self._started(batch, run)
+        if not batch.claims:
+            return
+        directory = self._directory(run, batch)
+        try:
+            write_claims(directory, batch.claims)
+            process = RunProcess(directory, environment(run, directory.path), control_path=self._control_path)
+        except OSError:
+            directory.remove()
+            raise
+        supervision = Supervision(self._context, batch, process)
+        follower = threading.Thread(target=self._follow, args=(supervision,), name=run, daemon=True)
+        with self._lock:
+            self._runs[run] = supervision
+            self._followers[run] = follower
+        follower.start()
+
+    def _directory(self, run: str, batch: Batch) -> RunDirectory:
+        task = {
+            "playbook": str(self._settings.playbooks_dir / batch.playbook),
+            "forks": min(_FORKS_AT_MOST, len(batch.by_host())),
+            "timeout": int(batch.timeout),
+            "control_path": str(self._control_path),
+        }
+        return RunDirectory.create(
+            self._settings.runs_dir,
+            run,
+            inventory=inventory(batch, run, control_interpreter=sys.executable),
+            task=task,
+            configuration=configuration(
+                collections=collections_path(),
+                control_path=self._control_path,
+                known_hosts=self._settings.ssh_dir / "known_hosts",
+            ),
+        )
+
+    def _started(self, batch: Batch, run: str) -> Batch:
+        """Note the run at its operations.
+
+        :returns: the batch without operations that somebody else took over in the meantime.
+        """
+        kept = []
+        for claim in batch.claims:
+            try:
+                operations.started(self._context, claim, run)
+                kept.append(claim)
+            except LeaseLostError:
+                _log.info("operation.lease_lost", operation=claim.operation)
+        return Batch(batch.playbook, tuple(kept))
+
+    def _follow(self, supervision: Supervision) -> None:
+        try:
+            supervision.follow()
+        except Exception:
+            # Its leases run out, and somebody claims its operations again.
+            _log.exception("run.not_followed", run=supervision.run)
+        finally:
+            with self._lock:
+                self._runs.pop(supervision.run, None)
+                self._followers.pop(supervision.run, None)
+            self._context.hints.wake("operations")
+
+    def _give_back(self, batch: Batch, reason: str) -> None:
+        for claim in batch.claims:
+            error = {"code": "minicloud.run.failed", "message": reason}
+            try:
+                operations.finish(self._context, claim, Outcome.failed(error, retry=True))
+            except LeaseLostError:
+                _log.info("operation.lease_lost", operation=claim.operation)
+
+    # -- leases
+
+    def _renew_forever(self) -> None:
+        while True:
+            with self._lock:
+                runs = list(self._runs.values())
+            if self._stop.is_set() and not runs:
+                return
+            try:
+                self._renew_once(runs)
+            except Exception:
+                _log.exception("runner.renew_failed")
+            self._wait_for_cancel(self._settings.lease_seconds / 3)
+
+    def _renew_once(self, runs: list[Supervision]) -> None:
+        claims = [claim for run in runs for claim in run.open()]
+        if not claims:
+            return
+        renewal = operations.renew(self._context, claims)
+        for run in runs:
+            run.lose(renewal.lost)
+            run.cancel(renewal.cancelled)
+
+    def _wait_for_cancel(self, seconds: float) -> None:
+        """Wait for the next renewal; a cancel wakes the topic, so that it is seen at once."""
+        self._context.hints.wait("operations", seconds)
+        self._stop.wait(0.2)  # bursts of hints make one look
+
+    # -- housekeeping
+
+    def _join_followers(self, deadline: float) -> None:
+        with self._lock:
+            followers = list(self._followers.values())
+        for follower in followers:
+            follower.join(max(0.0, deadline - time.monotonic()))
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept < _SWEEP_EVERY:
+            return
+        self._swept = time.monotonic()
+        with self._lock:
+            keep = frozenset(self._runs)
+        sweep(self._settings.runs_dir, keep=keep)
