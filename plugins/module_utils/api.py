@@ -130,8 +130,9 @@ class ApiClient:
         """
         return self.request("POST", path, body=body or {}, query=query, wait=wait)
 
-    def delete(self, path: str, **query: Any) -> Answer:
-        return self.request("DELETE", path, query=query)
+    def delete(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Answer:
+        """Ask for something to go. Like :meth:`post`, under one Idempotency-Key."""
+        return self.request("DELETE", path, body=body, query=query)
 
     def request(
         self,
@@ -171,7 +172,7 @@ class ApiClient:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        if method == "POST":
+        if method != "GET":
             headers["Idempotency-Key"] = str(uuid.uuid4())
         if wait:
             headers["Prefer"] = f"wait={wait}"

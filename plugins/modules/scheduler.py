@@ -1,0 +1,317 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the minicloud authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find a host for a VM."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: scheduler
+short_description: Find a host for a VM
+version_added: 0.1.0
+author:
+  - The minicloud authors (@minicloud)
+description:
+  - Asks the service for a VM. The service chooses a host, reserves the VM's share there and writes the operation that
+    makes the VM, all in one transaction.
+  - With O(claim) the operation is claimed as well, so that the playbook carries it out instead of the service. If the
+    playbook dies, the claim runs out and the service finishes the job.
+  - With O(hosts) no service is asked. The same scheduler decides on the hosts given, and nothing is reserved.
+options:
+  name:
+    description:
+      - The VM's name. Needed unless O(hosts) is given.
+    type: str
+  cpu:
+    description:
+      - Virtual CPUs.
+      - The service has a default. With O(hosts) it is V(1).
+    type: int
+  ram:
+    description:
+      - Memory, such as V(4G). A bare number counts MiB.
+      - The service has a default. With O(hosts) it is V(512).
+    type: str
+  image:
+    description:
+      - What the VM boots from.
+    type: str
+  disks:
+    description:
+      - Disks, each a size such as V(10G) or a mapping with C(size) and C(pool). A bare number counts GiB.
+    type: list
+    elements: raw
+  nics:
+    description:
+      - Network cards, each a network's name or a mapping with C(network) and C(model).
+    type: list
+    elements: raw
+  cloud_init:
+    description:
+      - What cloud-init is given, with C(user_data), C(ssh_keys) or C(network_config). Texts are passed on as they are.
+    type: dict
+  labels:
+    description:
+      - Labels of the VM.
+    type: dict
+  host:
+    description:
+      - The only host that will do.
+    type: str
+  project:
+    description:
+      - The project that the VM belongs to. The token's own when not given.
+    type: str
+  claim:
+    description:
+      - Whether the operation is claimed for this playbook.
+    type: bool
+    default: false
+  owner:
+    description:
+      - Who claims, for people who look at the operation. C(user@machine:pid) when not given.
+    type: str
+  wait:
+    description:
+      - Seconds to wait until the VM runs, when the service makes it. V(0) does not wait.
+    type: int
+    default: 0
+  hosts:
+    description:
+      - Decide among these hosts, without a service.
+      - Each has C(id), C(cpu) and C(ram), and may have C(disk), C(state), C(cordoned), C(labels), C(load) (0 to 1),
+        C(cpu_overcommit) and C(ram_reserved).
+    type: list
+    elements: dict
+  vms:
+    description:
+      - VMs that are on O(hosts) already, each with C(id), C(host), C(cpu), C(ram) and perhaps C(disk).
+    type: list
+    elements: dict
+    default: []
+  exclude:
+    description:
+      - Names of hosts that will not do. Only with O(hosts).
+    type: list
+    elements: str
+    default: []
+  policy:
+    description:
+      - The policy by which to decide. Only with O(hosts); the service has its own.
+    type: str
+    default: balanced
+extends_documentation_fragment:
+  - minicloud.libvirt.api
+attributes:
+  check_mode:
+    support: full
+    description: In check mode nothing is reserved; the answer says where the VM would go and why.
+  diff_mode:
+    support: full
+    description: Shows the VM that is made.
+seealso:
+  - module: minicloud.libvirt.operation
+  - module: minicloud.libvirt.vm
+"""
+
+EXAMPLES = r"""
+- name: Ask for a VM and wait until it runs
+  minicloud.libvirt.scheduler:
+    name: web01
+    cpu: 2
+    ram: 4G
+    wait: 60
+
+- name: Reserve a place for a VM that this playbook makes by itself
+  minicloud.libvirt.scheduler:
+    name: web02
+    claim: true
+  register: reservation
+
+- name: Say where a VM would go, and why
+  minicloud.libvirt.scheduler:
+    name: web03
+    ram: 16G
+  check_mode: true
+  register: dry_run
+
+- name: Choose among hosts that no service knows
+  minicloud.libvirt.scheduler:
+    cpu: 2
+    ram: 2G
+    hosts:
+      - {id: node1, cpu: 8, ram: 16G}
+      - {id: node2, cpu: 8, ram: 16G, cordoned: true}
+    vms:
+      - {id: db, host: node1, cpu: 4, ram: 8G}
+  register: choice
+"""
+
+RETURN = r"""
+host:
+  description: The host chosen.
+  returned: success
+  type: str
+  sample: node2
+placement:
+  description: The decision, with the score of each host that would do and the reasons of each that refused.
+  returned: success
+  type: dict
+  sample:
+    host: node2
+    policy: balanced
+    accepted:
+      - host: node2
+        score: 0.81
+        parts:
+          - {scorer: free_cpu, value: 0.875, weight: 1.0}
+    refused:
+      - host: node1
+        reasons:
+          - {rule: cordon, message: the host is cordoned, numbers: {}}
+table:
+  description: The decision as a table for people.
+  returned: when O(hosts) is given
+  type: str
+vm:
+  description: The VM as the service shows it.
+  returned: when the service was asked
+  type: dict
+operation:
+  description: The operation that makes the VM. Null when the VM was there already.
+  returned: when the service was asked
+  type: str
+order:
+  description: What M(minicloud.libvirt.vm) needs to make the VM. Null unless the operation was claimed.
+  returned: when the service was asked
+  type: dict
+connection:
+  description: How to reach the host, with C(address), C(port), C(user) and C(key_file). Null unless claimed.
+  returned: when the service was asked
+  type: dict
+lease:
+  description: The claim, with C(epoch) and C(until). Null unless claimed.
+  returned: when the service was asked
+  type: dict
+error:
+  description: What went wrong, with C(code), C(message) and perhaps C(hint), C(errors) and C(details).
+  returned: failure
+  type: dict
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.minicloud.libvirt.plugins.module_utils.api import (
+    API_ARGUMENTS,
+    ApiClient,
+    default_owner,
+    failure_of,
+    path_of,
+)
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import MinicloudError
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.units import GIB, parse_bytes, parse_mib
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.vm import DEFAULT_CPU, DEFAULT_RAM_MIB
+from ansible_collections.minicloud.libvirt.plugins.module_utils.operation import await_operation
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.fleet import read_fleet
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.pipeline import place
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.policy import policy_named
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.request import Request
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.table import render
+
+_SPEC = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host")
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "cpu": {"type": "int"},
+    "ram": {"type": "str"},
+    "image": {"type": "str"},
+    "disks": {"type": "list", "elements": "raw"},
+    "nics": {"type": "list", "elements": "raw"},
+    "cloud_init": {"type": "dict"},
+    "labels": {"type": "dict"},
+    "host": {"type": "str"},
+    "project": {"type": "str"},
+    "claim": {"type": "bool", "default": False},
+    "owner": {"type": "str"},
+    "wait": {"type": "int", "default": 0},
+    "hosts": {"type": "list", "elements": "dict"},
+    "vms": {"type": "list", "elements": "dict", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "policy": {"type": "str", "default": "balanced"},
+    **API_ARGUMENTS,
+}
+
+
+def decide_alone(params: dict[str, Any], now: float) -> dict[str, Any]:
+    """Place on the hosts given.
+
+    :raises NoCapacityError: when none will do, with each host's reasons.
+    """
+    decision = place(
+        read_fleet(params["hosts"], params["vms"], at=now), _request(params), policy_named(params["policy"]), now=now
+    )
+    if decision.host is None:
+        raise decision.no_capacity()
+    return {"changed": False, "host": decision.host, "placement": decision.to_mapping(), "table": render(decision)}
+
+
+def _request(params: dict[str, Any]) -> Request:
+    sizes = [disk.get("size") if isinstance(disk, dict) else disk for disk in params["disks"] or []]
+    return Request(
+        cpu=DEFAULT_CPU if params["cpu"] is None else params["cpu"],
+        ram_mib=DEFAULT_RAM_MIB if params["ram"] is None else parse_mib(params["ram"], field="ram"),
+        disk_bytes=sum(parse_bytes(size, field=f"disks.{n}.size", unit=GIB) for n, size in enumerate(sizes)),
+        host=params["host"],
+        labels=params["labels"] or {},
+        exclude=frozenset(params["exclude"]),
+    )
+
+
+def ask_service(client: ApiClient, params: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """Create the VM through the service, or learn what creating it would do."""
+    body = {key: params[key] for key in _SPEC if params[key] is not None}
+    if params["claim"] and not dry_run:
+        body["claim"] = params["owner"] or default_owner()
+    answer = client.post("/v1/vms", body, project=params["project"], dry_run=dry_run or None).body
+    if params["wait"] and not dry_run and not params["claim"] and answer["operation"]:
+        await_operation(client, answer["operation"], params["wait"])
+        answer = {**answer, **client.get(path_of("vms", answer["id"])).body}
+    return result_of(answer)
+
+
+def result_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """The service's answer to a create as this module returns it."""
+    beside = ("changed", "placement", "order", "connection", "destination", "lease")
+    vm = {key: value for key, value in answer.items() if key not in beside}
+    return {
+        "changed": answer["changed"],
+        "vm": vm,
+        "host": answer["host"],
+        "operation": answer["operation"],
+        **{key: answer.get(key) for key in ("placement", "order", "connection", "lease")},
+        "diff": {"before": {} if answer["changed"] else vm, "after": vm},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_one_of=[("name", "hosts")],
+        mutually_exclusive=[("claim", "hosts")],
+    )
+    try:
+        if module.params["hosts"] is not None:
+            result = decide_alone(module.params, time.time())
+        else:
+            result = ask_service(ApiClient.from_options(module.params), module.params, dry_run=module.check_mode)
+    except MinicloudError as error:
+        module.fail_json(**failure_of(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
