@@ -139,9 +139,7 @@ class Outcome:
         return cls("succeeded", result=dict(result))
 
     @classmethod
-    def failed(
-        cls, error: Mapping[str, Any], *, retry: bool, result: Mapping[str, Any] | None = None
-    ) -> Outcome:
+    def failed(cls, error: Mapping[str, Any], *, retry: bool, result: Mapping[str, Any] | None = None) -> Outcome:
         """:param error: ``{code, message, field?, hint?}``.
         :param retry: whether another try may end better.
         :param result: the item where there was one; its ``state`` (``absent`` …) says what is on the host now.

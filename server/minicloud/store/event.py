@@ -1,0 +1,77 @@
+"""Events: what changed, in the order in which the changes became visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .base import Base, Serial
+
+_PENDING: Final = "minicloud_events"
+PUBLISH_LOCK: Final = 0x6D63_0002
+
+
+class EventRow(Base):
+    """A change. It names things without foreign keys: history outlives what it tells of."""
+
+    __tablename__ = "events"
+    # A client resumes by number: none is ever given out twice.
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    vm: Mapped[str | None] = mapped_column(index=True)
+    operation: Mapped[str | None] = mapped_column(index=True)
+    host: Mapped[str | None]
+    project: Mapped[str | None]
+    actor: Mapped[str] = mapped_column(default="")
+    request_id: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+def emit(session: Session, row: EventRow) -> None:
+    """Have an event written when the transaction commits."""
+    session.info.setdefault(_PENDING, []).append(row)
+
+
+def publish(session: Session) -> None:
+    """Write what was emitted. The last statement before a commit.
+
+    PostgreSQL gives out numbers before it commits: without a lock, event 6 could be seen before event 5, and whoever
+    resumes after 6 would never hear of 5. Taken last and for an instant, the lock can neither deadlock nor delay.
+    """
+    pending: list[EventRow] = session.info.pop(_PENDING, [])
+    if not pending:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PUBLISH_LOCK})
+    session.add_all(pending)
+    session.flush()
+
+
+def after(
+    session: Session,
+    *,
+    last: int,
+    limit: int,
+    project: str | None,
+    vm: str | None,
+    operation: str | None,
+) -> Sequence[EventRow]:
+    """Events that follow event ``last``. None does not filter."""
+    query = select(EventRow).where(EventRow.id > last).order_by(EventRow.id).limit(limit)
+    for column, value in ((EventRow.project, project), (EventRow.vm, vm), (EventRow.operation, operation)):
+        if value is not None:
+            query = query.where(column == value)
+    return session.scalars(query).all()
+
+
+def latest(session: Session) -> int:
+    """The last event's number; 0 before the first."""
+    return session.scalar(select(func.max(EventRow.id))) or 0

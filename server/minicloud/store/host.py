@@ -1,0 +1,108 @@
+"""Hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import BigInteger, CheckConstraint, CursorResult, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .base import Base
+
+
+class HostRow(Base):
+    """A host. ``generation`` counts up whenever something that placement reads changes.
+
+    Registration writes the addresses, fence and labels; the observer what it measures; ``state`` moves by its table.
+    """
+
+    __tablename__ = "hosts"
+    __table_args__ = (
+        CheckConstraint("state IN ('registering', 'ready', 'suspect', 'fencing', 'down', 'maintenance')", name="state"),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str]
+    ssh_user: Mapped[str]
+    ssh_port: Mapped[int]
+    ssh_key_file: Mapped[str | None]
+    libvirt_uri: Mapped[str]
+    migrate_address: Mapped[str]
+    labels: Mapped[dict[str, str]]
+    fence: Mapped[dict[str, Any] | None]
+    cpu_overcommit: Mapped[float | None]
+    ram_reserved_mib: Mapped[int | None]
+
+    state: Mapped[str] = mapped_column(default="registering")
+    state_reason: Mapped[str] = mapped_column(default="")
+    cordoned: Mapped[bool] = mapped_column(default=False)
+    generation: Mapped[int] = mapped_column(BigInteger, default=0)
+    fence_not_before: Mapped[datetime | None]
+
+    cpu: Mapped[int] = mapped_column(default=0)
+    ram_mib: Mapped[int] = mapped_column(BigInteger, default=0)
+    disk_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    architecture: Mapped[str] = mapped_column(default="")
+    accelerator: Mapped[str] = mapped_column(default="")
+    versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    load: Mapped[float | None]
+    load_at: Mapped[datetime | None]
+    observed_at: Mapped[datetime | None]
+    silent_since: Mapped[datetime | None]
+    silence_reason: Mapped[str] = mapped_column(default="")
+
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+def find(session: Session, name: str) -> HostRow | None:
+    return session.get(HostRow, name)
+
+
+def lock(session: Session, name: str) -> HostRow | None:
+    """The host, for this transaction alone. Hosts are locked before VMs: one order, so no two wait for each other."""
+    query = select(HostRow).where(HostRow.name == name).with_for_update(key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def lock_all(session: Session) -> Sequence[HostRow]:
+    """Every host, for this transaction alone."""
+    query = select(HostRow).order_by(HostRow.name).with_for_update(key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def advance(session: Session, name: str, generation: int) -> bool:
+    """Move the host's generation on, if it still is what the caller decided by."""
+    change = (
+        update(HostRow)
+        .where(HostRow.name == name, HostRow.generation == generation)
+        .values(generation=HostRow.generation + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return cast("CursorResult[Any]", session.execute(change)).rowcount == 1
+
+
+def everything(session: Session) -> Sequence[HostRow]:
+    return session.scalars(select(HostRow).order_by(HostRow.name)).all()
+
+
+def named(session: Session, names: Collection[str]) -> Mapping[str, HostRow]:
+    rows = session.scalars(select(HostRow).where(HostRow.name.in_(names)))
+    return {row.name: row for row in rows}
+
+
+def page(session: Session, *, after: str | None, limit: int, state: str | None) -> Sequence[HostRow]:
+    query = select(HostRow).order_by(HostRow.name).limit(limit)
+    if after is not None:
+        query = query.where(HostRow.name > after)
+    if state is not None:
+        query = query.where(HostRow.state == state)
+    return session.scalars(query).all()
+
+
+def counts(session: Session) -> Mapping[str, int]:
+    """How many hosts are in which state."""
+    query = select(HostRow.state, func.count()).group_by(HostRow.state)
+    return {row[0]: row[1] for row in session.execute(query)}

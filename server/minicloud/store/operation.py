@@ -1,0 +1,228 @@
+"""Operations: the queue, and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from minicloud_core.model.host import REACHABLE
+from minicloud_core.model.operation import OPEN
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Select, and_, exists, func, or_, select, text
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from .base import Base, Serial
+from .host import HostRow
+from .vm import VmRow
+
+HELD = ("claimed", "running")
+
+
+class OperationRow(Base):
+    """An operation. ``number`` orders those of one VM, whose row is locked when one is added.
+
+    ``exclusive`` operations take their VM for themselves; others (a fence, a purge of a stale copy) only name it.
+    Hosts are named without foreign keys: history outlives a host. ``begun`` says that some run may have acted.
+    ``previous`` is what the VM was, for taking the operation back.
+    """
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index(
+            "ix_operations_open",
+            "state",
+            "not_before",
+            postgresql_where=text("state IN ('queued', 'claimed', 'running')"),
+            sqlite_where=text("state IN ('queued', 'claimed', 'running')"),
+        ),
+        # The database's own word on "one run a VM", should a query ever be wrong.
+        Index(
+            "uq_operations_vm_held",
+            "vm",
+            unique=True,
+            postgresql_where=text("exclusive AND state IN ('claimed', 'running')"),
+            sqlite_where=text("exclusive AND state IN ('claimed', 'running')"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(default="queued")
+    exclusive: Mapped[bool] = mapped_column(default=True)
+    priority: Mapped[int] = mapped_column(default=10)
+    vm: Mapped[str | None] = mapped_column(ForeignKey("vms.id"), index=True)
+    host: Mapped[str | None] = mapped_column(index=True)
+    destination: Mapped[str | None]
+    project: Mapped[str | None] = mapped_column(ForeignKey("projects.name"), index=True)
+    arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    previous: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reasons: Mapped[list[Any]] = mapped_column(default=list)
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    command: Mapped[str] = mapped_column(default="")
+    actor: Mapped[str] = mapped_column(default="")
+    request_id: Mapped[str] = mapped_column(default="")
+
+    tries: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime]
+    epoch: Mapped[int | None] = mapped_column(BigInteger)
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    begun: Mapped[bool] = mapped_column(default=False)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    run: Mapped[str | None]
+
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+def find(session: Session, operation_id: str) -> OperationRow | None:
+    return session.scalars(select(OperationRow).where(OperationRow.id == operation_id)).one_or_none()
+
+
+def lock(session: Session, operation_id: str) -> OperationRow | None:
+    """The operation, for this transaction alone. Its VM is locked first: one order, so no two wait for each other."""
+    query = select(OperationRow).where(OperationRow.id == operation_id).with_for_update(key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def open_of_vm(session: Session, vm: str) -> Sequence[OperationRow]:
+    """Open operations that take a VM for themselves, in order."""
+    query = select(OperationRow).where(
+        OperationRow.vm == vm, OperationRow.exclusive, OperationRow.state.in_(sorted(OPEN))
+    )
+    return session.scalars(query.order_by(OperationRow.number)).all()
+
+
+def open_of_vms(session: Session) -> Mapping[str, OperationRow]:
+    """For each VM with an open operation that takes it, the first of them."""
+    query = select(OperationRow).where(OperationRow.exclusive, OperationRow.state.in_(sorted(OPEN)))
+    rows = session.scalars(query.order_by(OperationRow.number.desc()))
+    return {row.vm: row for row in rows if row.vm is not None}
+
+
+def open_of_kind(
+    session: Session, kind: str, *, host: str | None = None, vm: str | None = None
+) -> Sequence[OperationRow]:
+    query = select(OperationRow).where(OperationRow.kind == kind, OperationRow.state.in_(sorted(OPEN)))
+    if host is not None:
+        query = query.where(OperationRow.host == host)
+    if vm is not None:
+        query = query.where(OperationRow.vm == vm)
+    return session.scalars(query.order_by(OperationRow.number)).all()
+
+
+def open_on_host(session: Session, host: str) -> Sequence[OperationRow]:
+    """Open operations that are carried out on a host or bring a VM there."""
+    query = select(OperationRow).where(
+        or_(OperationRow.host == host, OperationRow.destination == host), OperationRow.state.in_(sorted(OPEN))
+    )
+    return session.scalars(query.order_by(OperationRow.number)).all()
+
+
+def claimable(session: Session, *, now: datetime, limit: int, kinds: Collection[str] | None) -> Sequence[OperationRow]:
+    """Queued operations that may be begun, the most urgent first, locked with their VMs for this transaction.
+
+    Rows that another transaction has locked are passed over rather than waited for, so claimers never queue behind
+    each other, and never wait while they hold something.
+    """
+    taking = (
+        _ready(now, kinds)
+        .join(VmRow, VmRow.id == OperationRow.vm)
+        .where(OperationRow.exclusive, ~_has_predecessor())
+        .limit(limit)
+        .with_for_update(of=(OperationRow, VmRow), skip_locked=True, key_share=True)
+    )
+    naming = (
+        _ready(now, kinds)
+        .where(~OperationRow.exclusive)
+        .limit(limit)
+        .with_for_update(of=OperationRow, skip_locked=True, key_share=True)
+    )
+    rows = [
+        row for query in (taking, naming) for row in session.scalars(query.execution_options(populate_existing=True))
+    ]
+    rows.sort(key=lambda row: (row.priority, row.number))
+    return rows[:limit]
+
+
+def has_predecessor(session: Session, operation: OperationRow) -> bool:
+    """Whether an earlier operation has the VM still."""
+    query = select(OperationRow.number).where(OperationRow.number == operation.number, _has_predecessor())
+    return session.scalars(query).first() is not None
+
+
+def held(session: Session, operation_ids: Collection[str]) -> Mapping[str, OperationRow]:
+    """Those of the operations that are under a lease."""
+    query = select(OperationRow).where(OperationRow.id.in_(operation_ids), OperationRow.state.in_(HELD))
+    return {row.id: row for row in session.scalars(query)}
+
+
+def overdue(session: Session, now: datetime) -> Sequence[OperationRow]:
+    """Operations whose lease has run out; not locked."""
+    query = select(OperationRow).where(OperationRow.state.in_(HELD), OperationRow.lease_until < now)
+    return session.scalars(query.order_by(OperationRow.number)).all()
+
+
+def page(
+    session: Session,
+    *,
+    before: int | None,
+    limit: int,
+    project: str | None,
+    state: str | None,
+    kind: str | None,
+    vm: str | None,
+    host: str | None,
+) -> Sequence[OperationRow]:
+    """Operations, the newest first. None does not filter."""
+    query = select(OperationRow).order_by(OperationRow.number.desc()).limit(limit)
+    if before is not None:
+        query = query.where(OperationRow.number < before)
+    filters = (
+        (OperationRow.project, project),
+        (OperationRow.state, state),
+        (OperationRow.kind, kind),
+        (OperationRow.vm, vm),
+        (OperationRow.host, host),
+    )
+    for column, value in filters:
+        if value is not None:
+            query = query.where(column == value)
+    return session.scalars(query).all()
+
+
+def counts(session: Session) -> Mapping[tuple[str, str], int]:
+    """How many operations of a kind are in a state."""
+    query = select(OperationRow.kind, OperationRow.state, func.count()).group_by(OperationRow.kind, OperationRow.state)
+    return {(kind, state): count for kind, state, count in session.execute(query)}
+
+
+def _ready(now: datetime, kinds: Collection[str] | None) -> Select[OperationRow]:
+    reachable = exists().where(HostRow.name == OperationRow.host, HostRow.state.in_(sorted(REACHABLE)))
+    query = (
+        select(OperationRow)
+        .where(
+            OperationRow.state == "queued",
+            OperationRow.not_before <= now,
+            # A fence is for hosts that do not answer; it runs on the control node.
+            or_(OperationRow.kind == "host.fence", reachable),
+        )
+        .order_by(OperationRow.priority, OperationRow.number)
+    )
+    return query if kinds is None else query.where(OperationRow.kind.in_(kinds))
+
+
+def _has_predecessor() -> ColumnElement[bool]:
+    earlier = aliased(OperationRow)
+    return exists().where(
+        and_(
+            earlier.vm == OperationRow.vm,
+            earlier.exclusive,
+            earlier.state.in_(sorted(OPEN)),
+            earlier.number < OperationRow.number,
+        )
+    )
