@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
 
 from .progress import wait_for
-from .render import Column, field_of, mib, show_list, show_one, state_of
+from .render import Column, field_of, mib, plain, show_list, show_one, size, state_of
 from .session import OutputOption, TimeoutOption, WaitOption, session_of
 from .vm_spec import labels_from
 
 app = typer.Typer(no_args_is_help=True, help="The machines that VMs run on.")
 
 HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="Its name.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit.", show_default=False)]
+
+
+def _load(load: float | None) -> str:
+    return "" if load is None else f"{load:.0%}"
+
+
+def _used(host: Any, key: str, show: Callable[[int], str]) -> str:
+    if key not in host:
+        return ""
+    return f"{show(host[key])}, {show((host.get('allocated') or {}).get(key, 0))} promised"
+
 
 _SUMMARY: Final[list[Column]] = [
     ("NAME", field_of("name")),
@@ -24,6 +37,7 @@ _SUMMARY: Final[list[Column]] = [
     ("CPU", field_of("cpu")),
     ("RAM", lambda host: mib(host.get("ram_mib"))),
     ("VMS", field_of("vms")),
+    ("LOAD", lambda host: _load(host.get("load"))),
 ]
 _FIELDS: Final[list[Column]] = [
     ("name", field_of("name")),
@@ -33,9 +47,12 @@ _FIELDS: Final[list[Column]] = [
     ("address", field_of("address")),
     ("libvirt", field_of("libvirt_uri")),
     ("accelerator", field_of("accelerator")),
-    ("cpu", field_of("cpu")),
-    ("ram", lambda host: mib(host.get("ram_mib"))),
+    ("cpu", lambda host: _used(host, "cpu", plain)),
+    ("ram", lambda host: _used(host, "ram_mib", mib)),
+    ("disk", lambda host: _used(host, "disk_bytes", size)),
+    ("load", lambda host: _load(host.get("load"))),
     ("vms", field_of("vms")),
+    ("fence", field_of("fence_agent")),
     ("labels", field_of("labels")),
     ("seen", field_of("observed_at")),
 ]
@@ -78,7 +95,16 @@ def register(
     libvirt_uri: Annotated[
         str | None, typer.Option(help="How the service watches it, qemu+tls://… by default.", show_default=False)
     ] = None,
+    migrate_address: Annotated[
+        str | None, typer.Option(help="Where others send migrations, if not to its address.", show_default=False)
+    ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")] = None,
+    fence_agent: Annotated[
+        str | None, typer.Option(help="What cuts its power, fence_ipmilan or another.", show_default=False)
+    ] = None,
+    fence_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What the agent is told; repeat for more.")
+    ] = None,
     output: OutputOption = None,
 ) -> None:
     """Make a host known that is already set up; playbooks/onboard_host.yml does both."""
@@ -90,24 +116,28 @@ def register(
         "ssh_port": ssh_port,
         "ssh_key_file": ssh_key_file,
         "libvirt_uri": libvirt_uri,
+        "migrate_address": migrate_address,
         "labels": labels_from(label or ()),
+        "fence": None
+        if fence_agent is None
+        else {"agent": fence_agent, "options": labels_from(fence_option or (), option="--fence-option")},
     }
     registered = session.client.hosts.register({key: value for key, value in spec.items() if value is not None})
     show_one(session, registered, _FIELDS)
 
 
 @app.command()
-def cordon(ctx: typer.Context, host: HostArgument, output: OutputOption = None) -> None:
+def cordon(ctx: typer.Context, *, host: HostArgument, reason: ReasonOption = "", output: OutputOption = None) -> None:
     """Place no further VMs there; those that are there stay."""
     session = session_of(ctx, output)
-    show_one(session, session.client.hosts.cordon(host), _FIELDS)
+    show_one(session, session.client.hosts.cordon(host, reason=reason), _FIELDS)
 
 
 @app.command()
-def uncordon(ctx: typer.Context, host: HostArgument, output: OutputOption = None) -> None:
+def uncordon(ctx: typer.Context, *, host: HostArgument, reason: ReasonOption = "", output: OutputOption = None) -> None:
     """Place VMs there again."""
     session = session_of(ctx, output)
-    show_one(session, session.client.hosts.uncordon(host), _FIELDS)
+    show_one(session, session.client.hosts.uncordon(host, reason=reason), _FIELDS)
 
 
 @app.command()
@@ -116,6 +146,7 @@ def fence(
     *,
     host: HostArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: ReasonOption = "",
     wait: WaitOption = False,
     timeout: TimeoutOption = 300,
     output: OutputOption = None,
@@ -124,11 +155,11 @@ def fence(
     session = session_of(ctx, output)
     if not yes:
         typer.confirm(f"Turn off {host} and every VM that runs there?", abort=True, err=True)
-    answer = session.client.hosts.fence(host)
+    answer = session.client.hosts.fence(host, reason=reason)
     operation = answer.get("operation")
     if wait and operation:
         wait_for(session, operation, f"fence {host}", timeout=timeout)
-        answer = dict(session.client.hosts.get(host))
+        answer = session.client.hosts.get(host)
     show_one(session, answer, _FIELDS)
 
 

@@ -61,6 +61,7 @@ def register(
     disk_format: Annotated[
         str | None, typer.Option("--format", help="The disk's format, qcow2 or raw.", show_default=False)
     ] = None,
+    min_ram: Annotated[int | None, typer.Option(min=0, help="MiB that it needs.", show_default=False)] = None,
     output: OutputOption = None,
 ) -> None:
     """Register files on the service's machine as an image: a kernel, with or without a ramdisk, or a disk."""
@@ -72,6 +73,7 @@ def register(
         "architecture": architecture,
         "format": disk_format,
         "cmdline": cmdline,
+        "min_ram_mib": min_ram,
         "files": [{"role": role, "path": str(path.absolute())} for role, path in files.items() if path is not None],
     }
     if not spec["files"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -17,13 +18,22 @@ OperationArgument = Annotated[str, typer.Argument(metavar="OPERATION", help="Its
 
 
 def _took(operation: Any) -> str:
-    started, finished = parse_time(operation.get("created_at")), parse_time(operation.get("finished_at"))
+    started, finished = parse_time(operation.get("created_at")), parse_time(operation.get("ended_at"))
     return duration((finished - started).total_seconds()) if started and finished else ""
+
+
+def _where(operation: Any) -> str:
+    return " to ".join(plain(operation[key]) for key in ("host", "destination") if operation.get(key))
 
 
 def _error(operation: Any) -> str:
     error = operation.get("error") or {}
     return f"{error.get('message', '')} ({error.get('code', '')})" if error else ""
+
+
+def entry_text(data: Mapping[str, Any]) -> str:
+    """One entry of an operation's log in one line."""
+    return " ".join(f"{key}={plain(value)}" for key, value in data.items() if value not in (None, "", [], {}))
 
 
 def _reasons(operation: Any) -> str:
@@ -37,7 +47,7 @@ _SUMMARY: Final[list[Column]] = [
     ("KIND", field_of("kind")),
     ("STATE", state_of("state")),
     ("VM", field_of("vm")),
-    ("HOST", field_of("host")),
+    ("HOST", _where),
     ("TRIES", field_of("tries")),
     ("TOOK", _took),
     ("AGE", age_of("created_at")),
@@ -47,11 +57,13 @@ _FIELDS: Final[list[Column]] = [
     ("kind", field_of("kind")),
     ("state", state_of("state")),
     ("vm", field_of("vm")),
-    ("host", field_of("host")),
+    ("host", _where),
+    ("asked by", field_of("actor")),
     ("tries", field_of("tries")),
+    ("run", field_of("run")),
     ("created", field_of("created_at")),
     ("started", field_of("started_at")),
-    ("finished", field_of("finished_at")),
+    ("ended", field_of("ended_at")),
     ("error", _error),
     ("reasons", _reasons),
     ("by hand", field_of("command")),
@@ -59,7 +71,7 @@ _FIELDS: Final[list[Column]] = [
 _EVENTS: Final[list[Column]] = [
     ("AT", field_of("at")),
     ("KIND", field_of("kind")),
-    ("MESSAGE", field_of("message")),
+    ("WHAT", lambda event: entry_text(event.get("data") or {})),
 ]
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from minicloud.client import OperationFailedError, ServerEvent
 from minicloud.client.operation import Operation
 
+from .render import plain
 from .session import Session
 
 
@@ -39,10 +40,13 @@ def wait_for(session: Session, operation: str, what: str, *, timeout: float) -> 
 
 def describe(event: ServerEvent) -> str:
     """An event in one line."""
-    data: dict[str, Any] = dict(event.data)
-    words = [event.kind]
-    words += [str(data[key]) for key in ("state", "status", "host", "message") if data.get(key)]
-    return " ".join(dict.fromkeys(words))
+    change: dict[str, Any] = dict(event.data.get("data") or {})
+    words = [event.kind.rpartition(".")[2]]
+    words += [plain(change.pop("to"))] if "to" in change else []
+    change.pop("from", None)
+    words += [f"{key}={plain(value)}" for key, value in change.items()]
+    reason = plain(event.data.get("reason"))
+    return " ".join(words) + (f": {reason}" if reason else "")
 
 
 def _live(session: Session, what: str) -> AbstractContextManager[Status | None]:

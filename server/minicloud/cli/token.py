@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -11,18 +12,30 @@ from .session import OutputOption, session_of
 
 app = typer.Typer(no_args_is_help=True, help="Who may do what; for administrators.")
 
+
+class Role(StrEnum):
+    """What a token may do."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
 _COLUMNS: Final[list[Column]] = [
     ("ID", field_of("id")),
     ("NAME", field_of("name")),
     ("ROLE", field_of("role")),
     ("PROJECT", field_of("project")),
     ("AGE", age_of("created_at")),
+    ("EXPIRES", field_of("expires_at")),
+    ("REVOKED", field_of("revoked_at")),
 ]
 _FIELDS: Final[list[Column]] = [
     ("id", field_of("id")),
     ("name", field_of("name")),
     ("role", field_of("role")),
     ("project", field_of("project")),
+    ("expires", field_of("expires_at")),
     ("token", field_of("token")),
 ]
 
@@ -32,13 +45,18 @@ def create(
     ctx: typer.Context,
     *,
     name: Annotated[str, typer.Argument(help="Whose or what for; audit shows it.")],
-    role: Annotated[str, typer.Option(help="admin for everything, member for the VMs of one project.")] = "member",
-    project: Annotated[str | None, typer.Option(help="The member's project.", show_default=False)] = None,
+    role: Annotated[
+        Role, typer.Option(help="admin for everything, member for the VMs of a project, viewer to look at them.")
+    ] = Role.MEMBER,
+    project: Annotated[str | None, typer.Option(help="The member's or viewer's project.", show_default=False)] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it ends, in RFC 3339.", show_default=False)
+    ] = None,
     output: OutputOption = None,
 ) -> None:
     """Make a token. It is shown this once: only its hash is stored."""
     session = session_of(ctx, output)
-    show_one(session, session.client.tokens.create(name, role=role, project=project), _FIELDS)
+    show_one(session, session.client.tokens.create(name, role=role.value, project=project, expires_at=expires), _FIELDS)
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from minicloud.client.vm import VERBS, Vm
+from minicloud.client.vm import Vm
 
 from .placement import show_placement
 from .progress import wait_for
@@ -19,6 +19,9 @@ from .vm_spec import spec_from
 app = typer.Typer(no_args_is_help=True, help="Virtual machines.")
 
 VmArgument = Annotated[str, typer.Argument(metavar="VM", help="Its id or its name.")]
+ProjectOption = Annotated[
+    str | None, typer.Option(help="A project; for administrators, others have one.", show_default=False)
+]
 
 _SUMMARY: Final[list[Column]] = [
     ("ID", field_of("id")),
@@ -62,7 +65,7 @@ def create(
     cpu: Annotated[int | None, typer.Option(help="Virtual CPUs.", show_default=False)] = None,
     ram: Annotated[str | None, typer.Option(help="Memory: 4G, 512M, or MiB.", show_default=False)] = None,
     image: Annotated[str | None, typer.Option(help="What it boots from.", show_default=False)] = None,
-    disk: Annotated[list[str] | None, typer.Option(metavar="SIZE[:POOL]", help="A disk; repeat for more.")] = None,
+    disk: Annotated[list[str] | None, typer.Option(metavar="SIZE[:POOL]", help="A disk, 10G; repeat for more.")] = None,
     nic: Annotated[
         list[str] | None, typer.Option(metavar="NETWORK[:MODEL]", help="A network card; repeat for more.")
     ] = None,
@@ -78,6 +81,7 @@ def create(
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key with the same spec makes one VM.", show_default=False)
     ] = None,
+    project: ProjectOption = None,
     wait: WaitOption = False,
     timeout: TimeoutOption = 300,
     dry_run: DryRunOption = False,
@@ -98,7 +102,7 @@ def create(
         network_config=network_config,
         ssh_keys=ssh_key or (),
     )
-    vm = session.client.vms.create(spec, dry_run=dry_run, idempotency_key=idempotency_key)
+    vm = session.client.vms.create(spec, dry_run=dry_run, project=project, idempotency_key=idempotency_key)
     if dry_run:
         show_dry_run(session, vm)
         return
@@ -115,12 +119,13 @@ def list_vms(
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only those with this label; repeat for more.")
     ] = None,
+    project: ProjectOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default=False)] = None,
     output: OutputOption = None,
 ) -> None:
     """List VMs."""
     session = session_of(ctx, output)
-    vms = session.client.vms.list(name=name, status=status, host=host, labels=label or (), most=limit)
+    vms = session.client.vms.list(name=name, status=status, host=host, labels=label or (), project=project, most=limit)
     show_list(session, vms, _SUMMARY, nothing="no VMs; make one with: minicloud vm create NAME")
 
 
@@ -176,14 +181,36 @@ def _add_verb(verb: str, help_text: str) -> None:
 
 _VERB_HELP: Final = {
     "start": "Start a stopped VM.",
-    "stop": "Shut a VM down; its plug is pulled when it does not react.",
     "reboot": "Ask the guest to reboot.",
     "reset": "Reset a VM as its reset button would.",
     "pause": "Freeze a VM in memory.",
     "resume": "Let a paused VM go on.",
 }
-for _verb in VERBS:
-    _add_verb(_verb, _VERB_HELP[_verb])
+for _verb, _help in _VERB_HELP.items():
+    _add_verb(_verb, _help)
+
+
+@app.command()
+def stop(
+    ctx: typer.Context,
+    *,
+    vm: VmArgument,
+    graceful: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that the guest gets.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Pull the plug at once.")] = False,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 300,
+    dry_run: DryRunOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Shut a VM down; its plug is pulled when it does not react."""
+    session = session_of(ctx, output)
+    stopping = session.client.vms.change(vm, "stop", dry_run=dry_run, graceful=graceful, force=force or None)
+    if dry_run:
+        show_dry_run(session, stopping)
+        return
+    finish(session, stopping, f"stop {vm}", wait=wait, timeout=timeout)
 
 
 @app.command()
@@ -194,6 +221,9 @@ def migrate(
     host: Annotated[
         str | None, typer.Option(help="Where to; without it the scheduler picks.", show_default=False)
     ] = None,
+    bandwidth: Annotated[
+        int | None, typer.Option(min=0, help="At most so many MiB/s; 0 for no limit.", show_default=False)
+    ] = None,
     wait: WaitOption = False,
     timeout: TimeoutOption = 300,
     dry_run: DryRunOption = False,
@@ -201,7 +231,7 @@ def migrate(
 ) -> None:
     """Move a running VM to another host, live."""
     session = session_of(ctx, output)
-    moving = session.client.vms.migrate(vm, host, dry_run=dry_run)
+    moving = session.client.vms.change(vm, "migrate", dry_run=dry_run, host=host, bandwidth_mib=bandwidth)
     if dry_run:
         show_dry_run(session, moving)
         return
@@ -228,7 +258,7 @@ def explain(ctx: typer.Context, vm: VmArgument, output: OutputOption = None) -> 
     if session.json:
         print_json(placement)
         return
-    show_placement(session, placement)
+    show_placement(session, placement["decision"])
 
 
 def show_dry_run(session: Session, answer: Vm) -> None:

@@ -41,12 +41,12 @@ def spec_from(
     return {key: value for key, value in spec.items() if value is not None}
 
 
-def labels_from(words: Sequence[str]) -> dict[str, str]:
-    """Labels from ``key=value``.
+def labels_from(words: Sequence[str], *, option: str = "--label") -> dict[str, str]:
+    """A mapping from ``key=value`` words.
 
     :raises typer.BadParameter: a word without the equals sign.
     """
-    return dict(_label(word) for word in words)
+    return dict(_key_value(word, option) for word in words)
 
 
 def _number_or_text(word: str | None) -> int | str | None:
@@ -59,10 +59,10 @@ def _pair(word: str, first: str, second: str) -> dict[str, str]:
     return {first: value, second: rest} if separator else {first: value}
 
 
-def _label(word: str) -> tuple[str, str]:
+def _key_value(word: str, option: str) -> tuple[str, str]:
     key, separator, value = word.partition("=")
     if not separator or not key:
-        raise typer.BadParameter(f"{word!r} is not a label; key=value is", param_hint="--label")
+        raise typer.BadParameter(f"{word!r} lacks a key or a value; key=value has both", param_hint=option)
     return key, value
 
 

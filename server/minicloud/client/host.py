@@ -11,17 +11,29 @@ from .transport import Transport
 
 
 class Host(TypedDict, total=False):
-    """A host on the wire. ``ram_mib`` in MiB."""
+    """A host on the wire. Who is no administrator sees its name and state alone.
+
+    ``allocated`` is what is promised to VMs: ``cpu``, ``ram_mib``, ``disk_bytes``. ``load`` goes from 0 to 1.
+    ``operation`` is there in the answer to a fence.
+    """
 
     name: str
-    address: str
     state: str
-    state_reason: str | None
     cordoned: bool
+    address: str
+    state_reason: str
     cpu: int
     ram_mib: int
-    accelerator: str | None
+    disk_bytes: int
+    allocated: dict[str, int]
+    vms: int
     labels: dict[str, str]
+    accelerator: str
+    load: float | None
+    libvirt_uri: str
+    fence_agent: str | None
+    observed_at: str | None
+    operation: str | None
 
 
 class Hosts:
@@ -45,19 +57,24 @@ class Hosts:
         """Forget a host; refused while VMs are on it."""
         self._transport.request("DELETE", _path(name))
 
-    def cordon(self, name: str) -> Host:
-        return cast(Host, self._transport.json("POST", f"{_path(name)}/cordon"))
+    def cordon(self, name: str, *, reason: str = "") -> Host:
+        return self._change(name, "cordon", reason)
 
-    def uncordon(self, name: str) -> Host:
-        return cast(Host, self._transport.json("POST", f"{_path(name)}/uncordon"))
+    def uncordon(self, name: str, *, reason: str = "") -> Host:
+        return self._change(name, "uncordon", reason)
 
-    def fence(self, name: str) -> dict[str, Any]:
+    def fence(self, name: str, *, reason: str = "") -> Host:
         """Turn the host's power off by its fence agent; the answer's ``operation`` says how it goes."""
-        return cast(dict[str, Any], self._transport.json("POST", f"{_path(name)}/fence"))
+        return self._change(name, "fence", reason)
 
     def domains(self, name: str) -> Iterator[dict[str, Any]]:
         """Every domain that libvirt has there, those that minicloud did not make among them."""
         return walk(self._transport, f"{_path(name)}/domains")
+
+    def _change(self, name: str, verb: str, reason: str) -> Host:
+        """``reason`` is kept in the audit."""
+        body = {"reason": reason} if reason else {}
+        return cast(Host, self._transport.json("POST", f"{_path(name)}/{verb}", body=body))
 
 
 def _path(name: str) -> str:

@@ -26,15 +26,22 @@ class Operation(TypedDict, total=False):
     state: str
     vm: str | None
     host: str | None
-    project: str
-    tries: int
+    destination: str | None
+    project: str | None
+    epoch: int | None
+    arguments: dict[str, Any]
     reasons: list[dict[str, Any]]
-    command: str
-    error: dict[str, Any] | None
     result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    command: str
+    tries: int
+    lease_owner: str | None
+    cancel_requested: bool
+    run: str | None
+    actor: str
     created_at: str
     started_at: str | None
-    finished_at: str | None
+    ended_at: str | None
 
 
 class Operations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypedDict, cast
 
 from .page import walk
@@ -10,9 +10,11 @@ from .transport import Transport
 
 
 class Project(TypedDict, total=False):
-    """A project on the wire: whose VMs are whose."""
+    """A project on the wire: whose VMs are whose. ``quota`` and ``usage`` have ``vms cpu ram_mib disk_bytes``."""
 
     name: str
+    quota: dict[str, int | None]
+    usage: dict[str, int]
     created_at: str
 
 
@@ -22,8 +24,10 @@ class Projects:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, name: str) -> Project:
-        return cast(Project, self._transport.json("POST", "/v1/projects", body={"name": name}))
+    def create(self, name: str, *, quota: Mapping[str, int] | None = None) -> Project:
+        """:param quota: the most that it may have, ``vms cpu ram_mib disk_bytes``; what is left out has no limit."""
+        body = {"name": name, "quota": dict(quota)} if quota else {"name": name}
+        return cast(Project, self._transport.json("POST", "/v1/projects", body=body))
 
     def list(self) -> Iterator[Project]:
         return cast(Iterator[Project], walk(self._transport, "/v1/projects"))

@@ -19,7 +19,8 @@ class Token(TypedDict, total=False):
     project: str | None
     token: str
     created_at: str
-    last_used_at: str | None
+    expires_at: str | None
+    revoked_at: str | None
 
 
 class Tokens:
@@ -28,8 +29,13 @@ class Tokens:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, name: str, *, role: str, project: str | None = None) -> Token:
-        body = {"name": name, "role": role, "project": project}
+    def create(self, name: str, *, role: str, project: str | None = None, expires_at: str | None = None) -> Token:
+        """Make a token.
+
+        :param role: ``admin``, ``member`` (changes the VMs of one project) or ``viewer`` (reads them).
+        :param expires_at: RFC 3339; None for a token without an end.
+        """
+        body = {"name": name, "role": role, "project": project, "expires_at": expires_at}
         body = {key: value for key, value in body.items() if value is not None}
         return cast(Token, self._transport.json("POST", "/v1/tokens", body=body))
 

@@ -9,25 +9,27 @@ from urllib.parse import quote
 from .page import walk
 from .transport import Transport
 
-# Verbs that take nothing but the VM.
-VERBS: Final = ("start", "stop", "reboot", "reset", "pause", "resume")
+VERBS: Final = ("start", "stop", "reboot", "reset", "pause", "resume", "migrate")
 
 
 class Vm(TypedDict, total=False):
-    """A VM on the wire. ``ram`` in MiB, disk sizes in bytes, times in RFC 3339."""
+    """A VM on the wire. ``ram`` in MiB, disk sizes in bytes, times in RFC 3339.
+
+    ``changed`` and ``placement`` are in the answers to changes alone; ``placement`` where the scheduler chose a host.
+    """
 
     id: str
     name: str
     status: str
-    status_reason: str | None
+    status_reason: str
     desired: str
     host: str | None
     cpu: int
     ram: int
-    image: str | None
+    image: str
     disks: list[dict[str, Any]]
     nics: list[dict[str, Any]]
-    addresses: list[Any]
+    addresses: list[str]
     labels: dict[str, str]
     project: str
     uuid: str
@@ -35,6 +37,9 @@ class Vm(TypedDict, total=False):
     operation: str | None
     created_at: str
     updated_at: str
+    observed_state: str | None
+    changed: bool
+    placement: dict[str, Any]
 
 
 class Vms:
@@ -91,18 +96,23 @@ class Vms:
     def delete(self, ref: str, *, dry_run: bool = False) -> Vm:
         return cast(Vm, self._transport.json("DELETE", _path(ref), params=_dry(dry_run)))
 
-    def change(self, ref: str, verb: str, *, dry_run: bool = False) -> Vm:
-        """Carry out one of ``VERBS``; the answer's ``operation`` says how it goes."""
-        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/{verb}", params=_dry(dry_run)))
+    def change(self, ref: str, verb: str, *, dry_run: bool = False, **arguments: Any) -> Vm:
+        """Carry out one of ``VERBS``; the answer's ``operation`` says how it goes.
 
-    def migrate(self, ref: str, host: str | None = None, *, dry_run: bool = False) -> Vm:
-        """Move a VM live; without a host the scheduler picks one."""
-        body = {"host": host} if host else {}
-        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/migrate", body=body, params=_dry(dry_run)))
+        :param arguments: what the verb takes; those that are ``None`` are left out. ``stop`` takes ``force`` and
+            ``graceful`` (seconds); ``migrate`` takes ``host`` (without it the scheduler picks one), ``bandwidth_mib``
+            (MiB/s) and ``timeout`` (seconds).
+        """
+        body = {key: value for key, value in arguments.items() if value is not None}
+        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/{verb}", body=body, params=_dry(dry_run)))
 
     def placement(self, ref: str) -> dict[str, Any]:
-        """Why the VM is where it is: each host with its score or what refused it."""
+        """Why the VM is where it is: ``decision`` has each host with its score or what refused it."""
         return cast(dict[str, Any], self._transport.json("GET", f"{_path(ref)}/placement"))
+
+    def place(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Where a VM of that spec would go now, and why; nothing is kept."""
+        return cast(dict[str, Any], self._transport.json("POST", "/v1/placements", body=spec, params=_dry(True)))
 
     def console(self, ref: str, *, tail: int | None = None) -> str:
         """What the VM wrote to its serial console; ``tail`` counts bytes from the end."""
