@@ -251,14 +251,21 @@ def console(
 
 
 @app.command()
-def explain(ctx: typer.Context, vm: VmArgument, output: OutputOption = None) -> None:
+def explain(
+    ctx: typer.Context,
+    *,
+    vm: VmArgument,
+    history: Annotated[bool, typer.Option("--history", help="Also where it was before, newest first.")] = False,
+    output: OutputOption = None,
+) -> None:
     """Say why a VM is where it is: each host with its score, or with what refused it."""
     session = session_of(ctx, output)
-    placement = session.client.vms.placement(vm)
+    placements = list(session.client.vms.placements(vm))
     if session.json:
-        print_json(placement)
+        print_json(placements)
         return
-    show_placement(session, placement["decision"])
+    for placement in placements[: None if history else 1]:
+        show_placement(session, placement["decision"])
 
 
 def show_dry_run(session: Session, answer: Vm) -> None:

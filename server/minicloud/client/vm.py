@@ -106,9 +106,12 @@ class Vms:
         body = {key: value for key, value in arguments.items() if value is not None}
         return cast(Vm, self._transport.json("POST", f"{_path(ref)}/{verb}", body=body, params=_dry(dry_run)))
 
-    def placement(self, ref: str) -> dict[str, Any]:
-        """Why the VM is where it is: ``decision`` has each host with its score or what refused it."""
-        return cast(dict[str, Any], self._transport.json("GET", f"{_path(ref)}/placement"))
+    def placements(self, ref: str) -> Iterator[dict[str, Any]]:
+        """Why the VM is where it is, and was where it was, newest first.
+
+        Each one's ``decision`` has every host with its score, or with what refused it.
+        """
+        return walk(self._transport, f"{_path(ref)}/placement")
 
     def place(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Where a VM of that spec would go now, and why; nothing is kept."""
