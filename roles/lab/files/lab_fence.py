@@ -69,7 +69,7 @@ class Request:
 
 
 def from_lines(lines: Iterable[str]) -> dict[str, str]:
-    """Options from standard input; unknown ones are passed over, since cluster managers send what all agents might want."""
+    """Options from standard input; unknown ones are passed over: cluster managers send what any agent might want."""
     options = {}
     for line in lines:
         name, given, value = line.strip().partition("=")
@@ -80,7 +80,7 @@ def from_lines(lines: Iterable[str]) -> dict[str, str]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A command line whose errors are failures: argparse's own exit code means "off" to whoever asked for the status."""
+    """A command line whose errors are failures: argparse's own exit code would say "off" to who asks for the status."""
 
     def error(self, message: str) -> NoReturn:
         raise LabError(f"{message}; --help lists the options")
@@ -210,17 +210,25 @@ def _verified(request: Request, power: Power, wanted: State) -> int:
     return 0
 
 
+def perform(request: Request) -> int:
+    """Do what was asked for; the exit code.
+
+    :raises LabError: there is no such action, or it failed.
+    """
+    if request.action == "metadata":
+        sys.stdout.write(metadata())
+        return 0
+    act = ACTIONS.get(request.action)
+    if act is None:
+        raise LabError(f"unknown action {request.action!r}; known are metadata, {', '.join(ACTIONS)}")
+    return act(request)
+
+
 def main() -> int:
     """Run the agent; the exit code."""
     try:
         request = Request.from_options(from_words(sys.argv[1:]) if len(sys.argv) > 1 else from_lines(sys.stdin))
-        if request.action == "metadata":
-            sys.stdout.write(metadata())
-            return 0
-        act = ACTIONS.get(request.action)
-        if act is None:
-            raise LabError(f"unknown action {request.action!r}; known are metadata, {', '.join(ACTIONS)}")
-        return act(request)
+        return perform(request)
     except LabError as failure:
         sys.stderr.write(f"fence_minicloud_lab: {failure}\n")
         return FAILED

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is built once on a machine and used by every lab: the shared base, the package repository, the tiny guest.
 
-Each entry is a directory that carries the key of what it was made from. It is built beside its place and renamed into it,
-under one lock, so that nobody ever sees half an entry, whoever builds or dies at the same time.
+Each entry is a directory that carries the key of what it was made from. It is built beside its place and renamed into
+it, under one lock, so that nobody ever sees half an entry, whoever builds or dies at the same time.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ def identity(lab: Lab, host: Host) -> dict[str, str]:
             f"{address}\t{name}\n" for address, name in [("127.0.0.1", "localhost"), ("::1", "localhost"), *peers(lab)]
         ),
         "etc/systemd/network/10-host0.network": (
-            f"[Match]\nName=host0\n\n[Network]\nAddress={host.address}/24\nGateway={lab.gateway}\nLinkLocalAddressing=ipv6\n"
+            f"[Match]\nName=host0\n\n[Network]\nAddress={host.address}/24\nGateway={lab.gateway}\n"
+            "LinkLocalAddressing=ipv6\n"
         ),
     }
 

@@ -35,7 +35,7 @@ class State(Enum):
 
 
 class Power:
-    """Power of one host; every change holds the host's lock, so that two who press at once press one after the other."""
+    """Power of one host; every change holds the host's lock, so that two who press at once press in turn."""
 
     def __init__(self, lab: Lab, host: Host) -> None:
         self._lab = lab
