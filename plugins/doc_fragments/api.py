@@ -19,7 +19,8 @@ options:
     description:
       - The bearer token, as C(minicloud init) or C(minicloud token create) printed it.
       - If neither this nor O(token_file) is set, E(MINICLOUD_TOKEN) is used, then the file that
-        E(MINICLOUD_TOKEN_FILE) names.
+        E(MINICLOUD_TOKEN_FILE) names. For a service on this machine the last resort is C(token) in
+        E(MINICLOUD_STATE_DIR) or C(.minicloud).
     type: str
   token_file:
     description:

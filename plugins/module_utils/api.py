@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from ansible.module_utils.basic import env_fallback
 from ansible.module_utils.urls import open_url
@@ -29,6 +29,7 @@ TRIES: Final = 4
 # The service says 429 and 503 before it has done anything.
 _BUSY: Final = frozenset({429, 503})
 _LONGEST_PAUSE: Final = 5.0
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 API_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "url": {"type": "str", "default": DEFAULT_URL, "fallback": (env_fallback, ["MINICLOUD_URL"])},
@@ -220,20 +221,28 @@ def path_of(*segments: str) -> str:
 
 
 def read_token(options: Mapping[str, Any], environment: Mapping[str, str]) -> str:
-    """The token: the option, the option's file, then the same two of the environment; empty where there is none.
+    """The token: the option, the option's file, the same two of the environment, then the state directory's.
 
-    :raises ApiError: when the file cannot be read.
+    :returns: empty where there is none.
+    :raises ApiError: when a file that is named cannot be read.
     """
-    file = options.get("token_file")
     if options.get("token"):
         return str(options["token"])
-    if not file and environment.get("MINICLOUD_TOKEN"):
+    if options.get("token_file"):
+        return _read_token_file(Path(options["token_file"]))
+    if environment.get("MINICLOUD_TOKEN"):
         return environment["MINICLOUD_TOKEN"]
-    file = file or environment.get("MINICLOUD_TOKEN_FILE")
-    if not file:
-        return ""
+    if environment.get("MINICLOUD_TOKEN_FILE"):
+        return _read_token_file(Path(environment["MINICLOUD_TOKEN_FILE"]))
+    own = Path(environment.get("MINICLOUD_STATE_DIR") or ".minicloud") / "token"
+    # This machine's administrator's token is for this machine's service alone.
+    local = urlsplit(str(options["url"])).hostname in _LOOPBACK
+    return _read_token_file(own) if local and own.is_file() else ""
+
+
+def _read_token_file(file: Path) -> str:
     try:
-        return Path(file).expanduser().read_text(encoding="utf-8").strip()
+        return file.expanduser().read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ApiError(
             0,
