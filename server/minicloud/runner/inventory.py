@@ -25,7 +25,7 @@ def inventory(batch: Batch, run: str, *, control_interpreter: str) -> dict[str, 
         name: {
             **_variables(claims[0].connection, control_interpreter),
             "minicloud_run": run,
-            "minicloud_orders": [literal(_order(claim)) for claim in claims],
+            "minicloud_orders": [literal(claim.order) for claim in claims],
         }
         for name, claims in batch.by_host().items()
     }
@@ -74,7 +74,3 @@ def _variables(connection: Connection, control_interpreter: str) -> dict[str, An
     if connection.key_file:
         variables["ansible_ssh_private_key_file"] = literal(connection.key_file)
     return variables
-
-
-def _order(claim: Claim) -> Mapping[str, Any]:
-    return {**claim.order, "operation": claim.operation, "epoch": claim.epoch}
