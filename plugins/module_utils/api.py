@@ -254,6 +254,15 @@ def _read_token_file(file: Path) -> str:
         ) from error
 
 
+def as_labels(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels as the API takes them: YAML reads ``rack: 1`` as a number, and people mean the text."""
+    numbers = (int, float)
+    return {
+        key: str(value) if isinstance(value, numbers) and not isinstance(value, bool) else value
+        for key, value in labels.items()
+    }
+
+
 def default_owner() -> str:
     """Who claims an operation from a terminal: ``user@machine:pid``, for people who look at the operation."""
     try:

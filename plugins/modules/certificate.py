@@ -15,25 +15,24 @@ author:
 description:
   - Sends a certificate signing request to the service and returns the certificate, with which libvirt on the host
     proves who it is. The host's private key never leaves the host.
-  - Needs an administrator's token.
-  - Each call signs anew. Call it only when the host has no certificate or it is about to run out.
+  - Signing needs an administrator's token.
+  - Each call with a O(csr) signs anew. Call it only when the host has no certificate or it is about to run out.
+  - Without a O(csr) nothing is signed, and only the authority's own certificate is returned. Any token will do.
 options:
   host:
     description:
-      - The host's name, as it is registered or will be.
+      - The host's name, as it is registered or will be. Needed with O(csr).
     type: str
-    required: true
   csr:
     description:
       - The signing request, PEM.
     type: str
-    required: true
 extends_documentation_fragment:
   - minicloud.libvirt.api
 attributes:
   check_mode:
     support: full
-    description: In check mode nothing is signed, and RV(certificate) and RV(ca) are empty.
+    description: In check mode nothing is signed, and RV(certificate) is empty.
   diff_mode:
     support: none
     description: A certificate is always new.
@@ -63,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificate:
-  description: The certificate, PEM.
+  description: The certificate, PEM. Empty when none was signed.
   returned: success
   type: str
 ca:
@@ -83,10 +82,15 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.api import API_A
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import InputError, MinicloudError, Problem
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "host": {"type": "str", "required": True},
-    "csr": {"type": "str", "required": True},
+    "host": {"type": "str"},
+    "csr": {"type": "str"},
     **API_ARGUMENTS,
 }
+
+
+def authority(client: ApiClient) -> dict[str, Any]:
+    """The authority's own certificate, with nothing signed."""
+    return {"changed": False, "certificate": "", "ca": client.get("/v1/certificates").body["ca"]}
 
 
 def sign(client: ApiClient, host: str, csr: str, *, dry_run: bool) -> dict[str, Any]:
@@ -97,20 +101,20 @@ def sign(client: ApiClient, host: str, csr: str, *, dry_run: bool) -> dict[str, 
     if "-----BEGIN CERTIFICATE REQUEST-----" not in csr:
         raise InputError([Problem("csr", "not a certificate signing request", "PEM, as `openssl req -new` writes it")])
     if dry_run:
-        return {"certificate": "", "ca": ""}
+        return {**authority(client), "changed": True}
     answer = client.post("/v1/certificates", {"host": host, "csr": csr}).body
-    return {"certificate": answer["certificate"], "ca": answer["ca"]}
+    return {"changed": True, "certificate": answer["certificate"], "ca": answer["ca"]}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, required_by={"csr": ("host",)})
+    host, csr = module.params["host"], module.params["csr"]
     try:
-        client = ApiClient.from_options(params)
-        result = sign(client, params["host"], params["csr"], dry_run=module.check_mode)
+        client = ApiClient.from_options(module.params)
+        result = authority(client) if csr is None else sign(client, host, csr, dry_run=module.check_mode)
     except MinicloudError as error:
         module.fail_json(**failure_of(error))
-    module.exit_json(changed=True, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -152,6 +152,7 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.api import (
     API_ARGUMENTS,
     ApiClient,
     ApiError,
+    as_labels,
     failure_of,
     path_of,
 )
@@ -213,6 +214,8 @@ def registration(params: dict[str, Any], before: dict[str, Any] | None) -> dict[
     :raises InputError: when a new host has no address.
     """
     given = {key: params[key] for key in _KEPT if params.get(key) is not None}
+    if "labels" in given:
+        given["labels"] = as_labels(given["labels"])
     if params["ram_reserved"] is not None:
         given["ram_reserved_mib"] = parse_mib(params["ram_reserved"], field="ram_reserved")
     if params["fence"] is not None:

@@ -153,6 +153,10 @@ connection:
   description: How to reach the host, with C(name), C(address), C(port), C(user) and C(key_file). Null unless claimed.
   returned: when a verb is requested
   type: dict
+image:
+  description: For a claimed migration, the VM's image as M(minicloud.libvirt.image) takes it, which the other host needs.
+  returned: when a verb is requested
+  type: dict
 lease:
   description: The claim, with C(epoch) and C(until). Null unless claimed.
   returned: when a verb is requested or a claim renewed
@@ -211,7 +215,7 @@ def request_verb(client: ApiClient, params: dict[str, Any], *, dry_run: bool) ->
     """Ask for the verb; the answer is what the module returns."""
     before = _find_vm(client, params)
     if before is None:
-        return {"changed": False, "vm": None, "operation": None, "host": None, **dict.fromkeys(_BESIDE)}
+        return {"changed": False, "vm": None, "operation": None, "host": None, **dict.fromkeys((*_BESIDE, "image"))}
     answer = _send_verb(client, params, before["id"], dry_run=dry_run)
     result = _verb_result(before, answer)
     if params["wait"] and not params["claim"] and not dry_run and result["operation"]:
@@ -239,7 +243,7 @@ def _send_verb(client: ApiClient, params: dict[str, Any], vm_id: str, *, dry_run
 
 
 def _verb_result(before: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    vm = {key: value for key, value in answer.items() if key not in (*_BESIDE, "changed")}
+    vm = {key: value for key, value in answer.items() if key not in (*_BESIDE, "changed", "image_order")}
     connection = answer.get("connection")
     return {
         "changed": answer["changed"],
@@ -247,6 +251,7 @@ def _verb_result(before: dict[str, Any], answer: dict[str, Any]) -> dict[str, An
         "operation": answer["operation"] if answer["changed"] else None,
         "host": connection["name"] if connection else before["host"],
         **{key: answer.get(key) for key in _BESIDE},
+        "image": answer.get("image_order"),
         "diff": {
             "before": {key: before[key] for key in ("desired", "host")},
             "after": {key: vm[key] for key in ("desired", "host")},

@@ -207,6 +207,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.minicloud.libvirt.plugins.module_utils.api import (
     API_ARGUMENTS,
     ApiClient,
+    as_labels,
     default_owner,
     failure_of,
     path_of,
@@ -265,7 +266,7 @@ def _request(params: dict[str, Any]) -> Request:
         ram_mib=DEFAULT_RAM_MIB if params["ram"] is None else parse_mib(params["ram"], field="ram"),
         disk_bytes=sum(parse_bytes(size, field=f"disks.{n}.size", unit=GIB) for n, size in enumerate(sizes)),
         host=params["host"],
-        labels=params["labels"] or {},
+        labels=as_labels(params["labels"] or {}),
         exclude=frozenset(params["exclude"]),
     )
 
@@ -273,6 +274,8 @@ def _request(params: dict[str, Any]) -> Request:
 def ask_service(client: ApiClient, params: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Create the VM through the service, or learn what creating it would do."""
     body = {key: params[key] for key in _SPEC if params[key] is not None}
+    if "labels" in body:
+        body["labels"] = as_labels(body["labels"])
     if params["claim"] and not dry_run:
         body["claim"] = params["owner"] or default_owner()
     answer = client.post("/v1/vms", body, project=params["project"], dry_run=dry_run or None).body
