@@ -1,0 +1,192 @@
+"""What request bodies look like. A VM's fields are read by ``model.vm``; its shape here is for the documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from minicloud_core.model.vm import CPU_MAX, DISKS_MAX, NICS_MAX, USER_DATA_MAX
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+# The widest whole number that every database takes.
+INT_MAX: Final = 2**31 - 1
+BIG_MAX: Final = 2**53
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["web01"])]
+Size = Annotated[
+    Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTP]?$")],
+    Field(examples=["4G"]),
+]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Text = Annotated[str, Field(max_length=4096)]
+Labels = Annotated[
+    dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")],
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")],
+    ],
+    Field(max_length=64),
+]
+Owner = Annotated[str, Field(min_length=1, max_length=128, description="Claim the operation for this owner.")]
+
+
+class Shape(BaseModel):
+    """Base of all bodies: unknown fields are refused, and a text is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class EmptyBody(Shape):
+    """Nothing to say."""
+
+
+class DiskBody(Shape):
+    size: Size
+    pool: Word = "default"
+
+
+class NicBody(Shape):
+    network: Word = "default"
+    model: Literal["virtio", "e1000", "e1000e", "rtl8139"] = "virtio"
+
+
+class CloudInitBody(Shape):
+    """``user_data`` and ``ssh_keys`` exclude each other."""
+
+    user_data: Annotated[str, Field(max_length=USER_DATA_MAX)] = ""
+    ssh_keys: Annotated[list[Annotated[str, Field(max_length=USER_DATA_MAX)]], Field(max_length=64)] = []
+    network_config: Annotated[str, Field(max_length=USER_DATA_MAX)] = ""
+
+
+class VmBody(Shape):
+    """A VM to be. A bare ``ram`` counts MiB, a bare disk size GiB."""
+
+    name: Name
+    cpu: Annotated[int, Field(ge=1, le=CPU_MAX)] | None = None
+    ram: Size | None = None
+    image: Name | None = None
+    disks: Annotated[list[Size | DiskBody], Field(max_length=DISKS_MAX)] | None = None
+    nics: Annotated[list[Word | NicBody], Field(max_length=NICS_MAX)] | None = None
+    cloud_init: CloudInitBody | None = None
+    labels: Labels | None = None
+    host: Name | None = None
+
+
+class VmCreateBody(VmBody):
+    claim: Owner | None = None
+
+
+class ChangeBody(Shape):
+    """A verb that needs nothing but the VM."""
+
+    claim: Owner | None = None
+
+
+class StopBody(ChangeBody):
+    """``graceful`` is how many seconds the guest gets before the plug is pulled; ``force`` gives it none."""
+
+    force: bool = False
+    graceful: Annotated[float, Field(ge=0, le=3600)] | None = None
+
+
+class MigrateBody(ChangeBody):
+    """Without ``host`` the scheduler picks one. ``bandwidth_mib`` in MiB/s, 0 for no limit; ``timeout`` in seconds."""
+
+    host: Name | None = None
+    live: bool | None = None
+    bandwidth_mib: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=86400)] | None = None
+
+
+class FenceBody(Shape):
+    """The fence agent that cuts the host's power, and what it is told. The options are never shown again."""
+
+    agent: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]{1,255}$")]
+    options: dict[str, Any] = {}
+
+
+class HostBody(Shape):
+    """A host to know. Registering again changes what is known."""
+
+    name: Name
+    address: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    ssh_user: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9._-]{0,31}$")] = "root"
+    ssh_port: Annotated[int, Field(ge=1, le=65535)] = 22
+    ssh_key_file: Text | None = None
+    libvirt_uri: Text = ""
+    migrate_address: Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9.:_-]*$")] = ""
+    labels: Labels | None = None
+    fence: FenceBody | None = None
+    cpu_overcommit: Annotated[float, Field(gt=0, le=64)] | None = None
+    ram_reserved_mib: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
+
+
+class ReasonBody(Shape):
+    """Why; kept in the audit."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class LeaseBody(Shape):
+    """Renews a claim."""
+
+    epoch: Annotated[int, Field(ge=0, le=INT_MAX)]
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 60
+
+
+class ResultBody(Shape):
+    """How a claimed operation ended. ``result`` is the module's item for it, whose ``error`` says why it failed."""
+
+    epoch: Annotated[int, Field(ge=0, le=INT_MAX)]
+    outcome: Literal["succeeded", "failed"]
+    result: dict[str, Any] = {}
+
+
+class ImageFileBody(Shape):
+    """A file on the service's machine."""
+
+    role: Literal["kernel", "initrd", "disk"]
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    name: Annotated[str, Field(max_length=128)] = ""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
+class ImageBody(Shape):
+    """An image to register. ``min_disk`` in bytes."""
+
+    name: Name
+    kind: Literal["kernel", "disk"]
+    files: Annotated[list[ImageFileBody], Field(min_length=1, max_length=2)]
+    architecture: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")] = "x86_64"
+    cmdline: Annotated[str, Field(max_length=2048)] = ""
+    format: Literal["qcow2", "raw"] = "qcow2"
+    min_ram_mib: Annotated[int, Field(ge=0, le=INT_MAX)] = 0
+    min_disk: Annotated[int, Field(ge=0, le=BIG_MAX)] = 0
+
+
+class CertificateBody(Shape):
+    """``csr`` is PEM."""
+
+    host: Name
+    csr: Annotated[str, Field(min_length=1, max_length=16384)]
+
+
+class QuotaBody(Shape):
+    """Null for no limit. ``disk_bytes`` in bytes."""
+
+    vms: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
+    cpu: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
+    ram_mib: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
+    disk_bytes: Annotated[int, Field(ge=0, le=BIG_MAX)] | None = None
+
+
+class ProjectBody(Shape):
+    name: Name
+    quota: QuotaBody = QuotaBody()
+
+
+class TokenBody(Shape):
+    """``project`` confines a member or viewer; an administrator needs none. ``expires_at`` in RFC 3339."""
+
+    name: Name
+    role: Literal["admin", "member", "viewer"]
+    project: Name | None = None
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None

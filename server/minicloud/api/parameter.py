@@ -1,0 +1,15 @@
+"""Parameters that several routes take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
+ProjectName = Annotated[str | None, Query(max_length=63, description="The project; the token's own if it has one.")]
+NameFilter = Annotated[str | None, Query(max_length=128)]
+VmRef = Annotated[str, Path(description="The VM's id or name.", examples=["web01"])]
+HostRef = Annotated[str, Path(description="The host's name.", examples=["node1"])]
+OperationRef = Annotated[str, Path(description="The operation's id.")]
