@@ -154,7 +154,7 @@ connection:
   returned: when a verb is requested
   type: dict
 image:
-  description: For a claimed migration, the VM's image as M(minicloud.libvirt.image) takes it, which the other host needs.
+  description: For a claimed migration, the image that the other host needs, as M(minicloud.libvirt.image) takes it.
   returned: when a verb is requested
   type: dict
 lease:
