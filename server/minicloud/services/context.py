@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Final, Protocol
 
 from minicloud_core.scheduler.policy import BALANCED, Policy
 
-from minicloud.store.store import Store
+from minicloud.store.store import Session, Store
 
 TOPICS: Final = ("operations", "observations", "events")
 ROLES: Final = ("admin", "member", "viewer")
@@ -150,3 +152,15 @@ class Context:
     hints: Hints = field(default_factory=Hints)
     entropy: Entropy = field(default_factory=SystemEntropy)
     policy: Policy = BALANCED
+
+    @contextmanager
+    def write(self, *topics: str) -> Iterator[Session]:
+        """A transaction that changes something; once it is committed, who waits for events or ``topics`` is woken."""
+        with self.store.write() as session:
+            yield session
+        for topic in ("events", *topics):
+            self.hints.wake(topic)
+
+    def read(self) -> AbstractContextManager[Session]:
+        """A transaction that only reads."""
+        return self.store.read()

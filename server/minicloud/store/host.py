@@ -37,6 +37,7 @@ class HostRow(Base):
 
     state: Mapped[str] = mapped_column(default="registering")
     state_reason: Mapped[str] = mapped_column(default="")
+    state_at: Mapped[datetime]
     cordoned: Mapped[bool] = mapped_column(default=False)
     generation: Mapped[int] = mapped_column(BigInteger, default=0)
     fence_not_before: Mapped[datetime | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
@@ -21,6 +21,12 @@ class IdempotencyRow(Base):
     fingerprint: Mapped[str]
     answer: Mapped[dict[str, Any]]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def lock(session: Session, scope: str, key: str) -> None:
+    """Make requests with one key wait for each other. The first lock of a transaction."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"{scope} {key}"})
 
 
 def find(session: Session, scope: str, key: str) -> IdempotencyRow | None:

@@ -203,13 +203,15 @@ def counts(session: Session) -> Mapping[tuple[str, str], int]:
 
 def _ready(now: datetime, kinds: Collection[str] | None) -> Select[OperationRow]:
     reachable = exists().where(HostRow.name == OperationRow.host, HostRow.state.in_(sorted(REACHABLE)))
+    # A host that came back is rid of stale copies before anything else may happen there.
+    returning = exists().where(HostRow.name == OperationRow.host, HostRow.state == "registering")
     query = (
         select(OperationRow)
         .where(
             OperationRow.state == "queued",
             OperationRow.not_before <= now,
             # A fence is for hosts that do not answer; it runs on the control node.
-            or_(OperationRow.kind == "host.fence", reachable),
+            or_(OperationRow.kind == "host.fence", reachable, and_(OperationRow.kind == "domain.purge", returning)),
         )
         .order_by(OperationRow.priority, OperationRow.number)
     )

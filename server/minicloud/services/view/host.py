@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from minicloud.store.domain import DomainRow
+from minicloud.store.host import HostRow
+
 
 @dataclass(frozen=True)
 class Amounts:
@@ -114,3 +117,54 @@ class HostChange:
     changed: bool
     operation: str | None = None
     replayed: bool = False
+
+
+def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> HostView:
+    """:param allocated: number of VMs, virtual CPUs, MiB and bytes promised there; None for none."""
+    vms, cpu, ram_mib, disk_bytes = allocated or (0, 0, 0, 0)
+    return HostView(
+        name=row.name,
+        address=row.address,
+        ssh_user=row.ssh_user,
+        ssh_port=row.ssh_port,
+        ssh_key_file=row.ssh_key_file,
+        libvirt_uri=row.libvirt_uri,
+        migrate_address=row.migrate_address,
+        state=row.state,
+        state_reason=row.state_reason,
+        cordoned=row.cordoned,
+        labels=row.labels,
+        capacity=Amounts(row.cpu, row.ram_mib, row.disk_bytes),
+        allocated=Amounts(cpu, ram_mib, disk_bytes),
+        vms=vms,
+        architecture=row.architecture,
+        accelerator=row.accelerator,
+        versions=row.versions,
+        load=row.load,
+        load_at=row.load_at,
+        cpu_overcommit=row.cpu_overcommit,
+        ram_reserved_mib=row.ram_reserved_mib,
+        fence_agent=None if row.fence is None else str(row.fence["agent"]),
+        generation=row.generation,
+        observed_at=row.observed_at,
+        silent_since=row.silent_since,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def show_domain(row: DomainRow) -> DomainView:
+    return DomainView(
+        host=row.host,
+        uuid=row.uuid,
+        name=row.name,
+        state=row.state,
+        managed=row.managed,
+        vm=row.vm,
+        project=row.project,
+        epoch=row.epoch,
+        cpu=row.cpu,
+        ram_mib=row.ram_mib,
+        cpu_time_ns=row.cpu_time_ns,
+        seen_at=row.seen_at,
+    )

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from minicloud.store.host import HostRow
+from minicloud.store.operation import OperationRow
+from minicloud.store.operation_event import OperationEventRow
+
 
 @dataclass(frozen=True)
 class OperationView:
@@ -155,3 +159,47 @@ class Outcome:
     def cancelled(cls, reason: str = "") -> Outcome:
         """The run was stopped because somebody asked to."""
         return cls("cancelled", error={"code": "minicloud.operation.cancelled", "message": reason or "cancelled"})
+
+
+def show_operation(row: OperationRow) -> OperationView:
+    return OperationView(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        vm=row.vm,
+        host=row.host,
+        destination=row.destination,
+        project=row.project,
+        epoch=row.epoch,
+        arguments=row.arguments,
+        reasons=tuple(row.reasons),
+        result=row.result,
+        error=row.error,
+        command=row.command,
+        tries=row.tries,
+        not_before=row.not_before,
+        lease_owner=row.lease_owner,
+        lease_until=row.lease_until,
+        cancel_requested=row.cancel_requested,
+        run=row.run,
+        actor=row.actor,
+        request_id=row.request_id,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+def show_operation_event(row: OperationEventRow) -> OperationEventView:
+    return OperationEventView(number=row.number, operation=row.operation, at=row.at, kind=row.kind, data=row.data)
+
+
+def show_connection(row: HostRow) -> Connection:
+    return Connection(
+        name=row.name,
+        address=row.address,
+        user=row.ssh_user,
+        port=row.ssh_port,
+        key_file=row.ssh_key_file,
+        libvirt_uri=row.libvirt_uri,
+    )

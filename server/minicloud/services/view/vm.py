@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .operation import Claim, OperationView
+from minicloud.store.vm import VmRow
+
+from .operation import Claim, OperationView
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,31 @@ class VmChange:
     placement: Mapping[str, Any] | None = None
     claim: Claim | None = None
     replayed: bool = False
+
+
+def show_vm(row: VmRow) -> VmView:
+    return VmView(
+        id=row.id,
+        name=row.name,
+        project=row.project,
+        uuid=row.uuid,
+        status=row.status,
+        status_reason=row.status_reason,
+        desired=row.desired,
+        host=row.host,
+        cpu=row.cpu,
+        ram_mib=row.ram_mib,
+        disk_bytes=row.disk_bytes,
+        image=row.image,
+        disks=tuple(DiskView(**disk) for disk in row.disks),
+        nics=tuple(NicView(**nic) for nic in row.nics),
+        labels=row.labels,
+        epoch=row.epoch,
+        spec_hash=row.spec_hash,
+        addresses=tuple(row.addresses),
+        operation=row.operation,
+        observed_state=row.observed_state,
+        observed_at=row.observed_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -105,6 +105,7 @@ def _create_hosts() -> None:
         sa.Column("ram_reserved_mib", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("state_reason", sa.String(), nullable=False),
+        sa.Column("state_at", MOMENT, nullable=False),
         sa.Column("cordoned", sa.Boolean(), nullable=False),
         sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.Column("fence_not_before", MOMENT, nullable=True),

@@ -1,0 +1,193 @@
+"""What follows from the end of a try: success, another try, giving up, taking back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from minicloud_core.model.reason import Reason
+from minicloud_core.model.vm import VM_TRANSITIONS
+
+from minicloud.store import allocation as allocations
+from minicloud.store import domain as domains
+from minicloud.store import host as hosts
+from minicloud.store import operation as operations
+from minicloud.store import run as runs
+from minicloud.store import vm as vms
+from minicloud.store.operation import OperationRow
+from minicloud.store.store import Session
+from minicloud.store.vm import VmRow
+
+from . import fencing, lease, withdrawal
+from .context import Actor, Context
+from .order import expected_state
+from .retry import back_off, tries_of
+from .state import Stamp, explain_operation, house_vm, move_operation, move_vm
+from .view.operation import Claim, OperationView, Outcome, show_operation
+
+# What a run may find on a host, and the status that it means.
+STATUSES: Final = {"running": "running", "stopped": "stopped", "paused": "paused"}
+
+
+def finish(ctx: Context, claim: Claim, outcome: Outcome) -> OperationView:
+    """Say how a try ended; what follows is decided here.
+
+    :raises LeaseLostError: when the operation is another's by now. Nothing is changed then.
+    """
+    with ctx.write("operations") as session:
+        if claim.kind == "host.fence":
+            # Hosts are locked before VMs.
+            hosts.lock(session, str(claim.order["id"]))
+        row = lease.held_row(session, claim)
+        _conclude(ctx, session, row, outcome, claim.owner)
+        return show_operation(row)
+
+
+def report(ctx: Context, actor: Actor, operation: str, epoch: int, outcome: Outcome) -> OperationView:
+    """Say how an operation ended that a terminal claimed.
+
+    :raises NotFoundError: when there is no such operation, or it is not the actor's to see.
+    :raises LeaseLostError: when the epoch is no longer the operation's.
+    """
+    return finish(ctx, lease.by_epoch(ctx, actor, operation, epoch), outcome)
+
+
+def expire(ctx: Context) -> int:
+    """Put operations back into the queue whose lease ran out; a late run finds its epoch outdated.
+
+    :returns: how many there were.
+    """
+    now = ctx.clock.now()
+    with ctx.read() as session:
+        late = [(row.id, row.vm, row.host, row.kind) for row in operations.overdue(session, now)]
+    for operation, vm, host, kind in late:
+        with ctx.write("operations") as session:
+            if kind == "host.fence" and host is not None:
+                hosts.lock(session, host)
+            if vm is not None:
+                vms.lock(session, vm)
+            row = operations.lock(session, operation)
+            if row is None or row.lease_until is None or row.lease_until >= now:
+                continue
+            reason = f"the lease of {row.lease_owner} ran out"
+            error = {"code": "minicloud.operation.lease_expired", "message": reason}
+            _conclude(ctx, session, row, Outcome("expired", error=error, retry=True), row.lease_owner or "")
+    return len(late)
+
+
+def _conclude(ctx: Context, session: Session, row: OperationRow, outcome: Outcome, owner: str) -> None:
+    stamp = Stamp(ctx.clock.now(), owner, row.request_id)
+    vm = None if row.vm is None else vms.lock(session, row.vm)
+    _count_run(session, row, stamp)
+    if outcome.kind == "succeeded":
+        _succeed(session, stamp, row, vm, outcome)
+    elif outcome.kind == "cancelled" or row.cancel_requested:
+        move_operation(session, stamp, row, "cancelled", str(outcome.error.get("message", "")))
+        row.error = dict(outcome.error)
+        withdrawal.take_back(ctx, session, stamp, row, vm)
+    elif outcome.retry and row.tries < tries_of(row.kind):
+        _try_again(ctx, session, stamp, row, outcome)
+    else:
+        _give_up(ctx, session, stamp, row, vm, outcome)
+    if vm is not None and row.exclusive and row.ended_at is not None:
+        vm.settled_at = stamp.at
+
+
+def _succeed(session: Session, stamp: Stamp, row: OperationRow, vm: VmRow | None, outcome: Outcome) -> None:
+    row.result = dict(outcome.result)
+    move_operation(session, stamp, row, "succeeded")
+    if row.kind == "host.fence":
+        fencing.succeed(session, stamp, row)
+    if row.kind == "domain.purge":
+        _forget_domain(session, row, vm)
+    if vm is None or not row.exclusive:
+        return
+    if row.kind == "vm.delete":
+        _remove(session, stamp, vm)
+        return
+    if row.kind == "vm.migrate":
+        house_vm(session, stamp, vm, row.destination, f"migrated by {row.id}")
+        allocations.free(session, vm.id, keep=row.destination)
+    fallback = str(row.previous.get("status", "running")) if row.kind == "vm.migrate" else expected_state(row, vm)
+    settle(session, stamp, vm, STATUSES.get(str(outcome.result.get("state", "")), fallback))
+
+
+def _try_again(ctx: Context, session: Session, stamp: Stamp, row: OperationRow, outcome: Outcome) -> None:
+    wait = back_off(row.tries, ctx.entropy.fraction())
+    row.not_before = stamp.at if outcome.kind == "expired" else stamp.at + wait
+    row.error = dict(outcome.error)
+    reason = _reason(row, outcome)
+    explain_operation(session, stamp, row, reason)
+    move_operation(session, stamp, row, "queued", reason.message)
+
+
+def _give_up(
+    ctx: Context, session: Session, stamp: Stamp, row: OperationRow, vm: VmRow | None, outcome: Outcome
+) -> None:
+    row.error, row.result = dict(outcome.error), dict(outcome.result) or None
+    reason = _reason(row, outcome)
+    explain_operation(session, stamp, row, reason)
+    move_operation(session, stamp, row, "failed", reason.message)
+    if row.kind == "host.fence":
+        fencing.give_up(ctx, session, stamp, row, reason.message)
+    if vm is None or not row.exclusive:
+        return
+    found = str(outcome.result.get("state", ""))
+    if row.kind == "vm.migrate":
+        _stay(session, stamp, row, vm, found, reason.message)
+        return
+    if row.kind == "vm.create" and (found == "absent" or not row.begun):
+        # Only what provably runs nowhere gives its room back.
+        allocations.free(session, vm.id)
+        house_vm(session, stamp, vm, None, reason.message)
+    settle(session, stamp, vm, "error", reason.message, of_delete=row.kind == "vm.delete")
+
+
+def _stay(session: Session, stamp: Stamp, row: OperationRow, vm: VmRow, found: str, reason: str) -> None:
+    """After a migration that failed: where the run saw the VM at its source, there it is; else the observer will say."""
+    if found in STATUSES:
+        allocations.free(session, vm.id, keep=row.host)
+        settle(session, stamp, vm, STATUSES[found], reason)
+    else:
+        settle(session, stamp, vm, "unknown", reason)
+
+
+def settle(
+    session: Session, stamp: Stamp, vm: VmRow, status: str, reason: str = "", *, of_delete: bool = False
+) -> None:
+    """Give a VM the status that an operation left it in. One that is being deleted stays so, save by its delete."""
+    if vm.status in ("deleting", "deleted") and not of_delete:
+        return
+    if vm.status == status or VM_TRANSITIONS.allows(vm.status, status):
+        move_vm(session, stamp, vm, status, reason)
+    else:
+        move_vm(session, stamp, vm, "error", reason or f"found {status}, which {vm.status} cannot become")
+
+
+def _remove(session: Session, stamp: Stamp, vm: VmRow) -> None:
+    allocations.free(session, vm.id)
+    move_vm(session, stamp, vm, "deleted")
+    house_vm(session, stamp, vm, None)
+
+
+def _forget_domain(session: Session, row: OperationRow, vm: VmRow | None) -> None:
+    copy = None if vm is None or row.host is None else domains.find(session, row.host, vm.uuid)
+    if copy is not None:
+        session.delete(copy)
+
+
+def _count_run(session: Session, row: OperationRow, stamp: Stamp) -> None:
+    run = None if row.run is None else runs.lock(session, row.run)
+    if run is None:
+        return
+    run.ended += 1
+    if run.ended >= run.operations:
+        run.ended_at = stamp.at
+
+
+def _reason(row: OperationRow, outcome: Outcome) -> Reason:
+    error: Mapping[str, Any] = outcome.error
+    message = str(error.get("message") or outcome.kind)
+    where = f" on {row.host}" if row.host else ""
+    numbers = {"try": row.tries, "tries": tries_of(row.kind), "code": error.get("code", "")}
+    return Reason(f"operation.{outcome.kind}", f"try {row.tries} of {tries_of(row.kind)}{where}: {message}", numbers)

@@ -1,0 +1,276 @@
+"""Leases: who carries an operation out, until when, and under which epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from minicloud_core.model.errors import ConflictError, LeaseLostError, NotFoundError
+from minicloud_core.model.host import REACHABLE
+from minicloud_core.model.operation import PLAYBOOKS
+from minicloud_core.model.reason import Reason
+
+from minicloud.store import allocation as allocations
+from minicloud.store import host as hosts
+from minicloud.store import operation as operations
+from minicloud.store import run as runs
+from minicloud.store import vm as vms
+from minicloud.store.operation import HELD, OperationRow
+from minicloud.store.operation_event import OperationEventRow
+from minicloud.store.run import RunRow
+from minicloud.store.store import Session
+
+from . import order, signature
+from .authorisation import may_see, require_write
+from .context import SYSTEM, Actor, Context
+from .state import Stamp, explain_operation, move_operation
+from .view.operation import (
+    Claim,
+    Connection,
+    Entry,
+    OperationView,
+    Renewal,
+    show_connection,
+    show_operation,
+)
+
+CONTROL_NODE = "localhost"
+
+
+def claim(
+    ctx: Context, owner: str, limit: int, lease_seconds: float, kinds: Collection[str] | None = None
+) -> tuple[Claim, ...]:
+    """Lease queued operations that may be begun now, the most urgent first.
+
+    An operation may be begun when its host is reachable (a fence: always), its time has come, and no earlier operation
+    has its VM. Each claim takes the VM's next epoch.
+
+    :param owner: the run's or runner's name.
+    :param limit: the most to take.
+    :param kinds: only those; None for all.
+    """
+    with ctx.write() as session:
+        rows = operations.claimable(session, now=ctx.clock.now(), limit=limit, kinds=kinds)
+        taken = [take(ctx, session, row, owner, lease_seconds) for row in rows]
+        return tuple(one for one in taken if one is not None)
+
+
+def take(ctx: Context, session: Session, row: OperationRow, owner: str, lease_seconds: float) -> Claim | None:
+    """Lease one queued operation, which is locked with its VM.
+
+    :returns: None when it became pointless: a stale copy's purge on a host that the VM came back to.
+    """
+    stamp = Stamp(ctx.clock.now(), owner, row.request_id)
+    # A purge only names its VM: waiting for that row here, while others are held, could wait for ever.
+    find = vms.lock if row.exclusive else vms.find
+    vm = None if row.vm is None else find(session, row.vm)
+    if row.kind == "domain.purge" and allocations.exists(session, row.vm or "", row.host or ""):
+        move_operation(session, stamp, row, "cancelled", "the VM belongs on that host again")
+        return None
+    if vm is None:
+        row.epoch = (row.epoch or 0) + 1
+    else:
+        vm.epoch += 1 if row.exclusive else 0
+        row.epoch = vm.epoch
+    row.tries += 1
+    row.lease_owner = owner
+    row.lease_until = stamp.at + timedelta(seconds=lease_seconds)
+    move_operation(session, stamp, row, "claimed", f"claimed by {owner}")
+    return _build(ctx, session, row)
+
+
+def take_by_hand(ctx: Context, session: Session, row: OperationRow, owner: str, lease_seconds: float) -> Claim:
+    """Lease an operation to a terminal in the transaction that queued it. The terminal may begin at any moment.
+
+    :raises ConflictError: when it cannot be begun now.
+    """
+    host = hosts.find(session, row.host or "")
+    if row.host is not None and (host is None or host.state not in REACHABLE):
+        state = "gone" if host is None else host.state
+        raise ConflictError(
+            f"{row.kind} cannot be claimed: host {row.host} is {state}", hint="leave it to the service, which waits"
+        )
+    if operations.has_predecessor(session, row):
+        raise ConflictError(f"{row.kind} cannot be claimed: it waits for another operation", hint="try again later")
+    taken = take(ctx, session, row, owner, lease_seconds)
+    if taken is None:
+        raise ConflictError(f"{row.kind} cannot be claimed: there is nothing to do", hint="look at the operation")
+    row.begun = True
+    row.started_at = row.started_at or ctx.clock.now()
+    return taken
+
+
+def started(ctx: Context, claim: Claim, run: str) -> None:
+    """Say that a run is about to act. From here on it counts as begun, whatever becomes of the run.
+
+    :param run: the run's id.
+    :raises LeaseLostError: when the operation is another's by now.
+    """
+    with ctx.write() as session:
+        row = held_row(session, claim)
+        stamp = Stamp(ctx.clock.now(), claim.owner, row.request_id)
+        if row.state == "claimed":
+            move_operation(session, stamp, row, "running", f"run {run}")
+        row.begun, row.run = True, run
+        row.started_at = row.started_at or stamp.at
+        _count_run(session, run, claim, stamp)
+
+
+def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewal:
+    """Prolong leases; see :class:`Renewal` for what to do about those not kept."""
+    until = ctx.clock.now() + timedelta(seconds=lease_seconds)
+    kept, cancelled = [], []
+    with ctx.store.write() as session:
+        rows = operations.held(session, [claim.operation for claim in claims])
+        for claim in claims:
+            row = rows.get(claim.operation)
+            if row is None or not _is_of(row, claim):
+                continue
+            row.lease_until = until
+            kept.append(claim.operation)
+            if row.cancel_requested:
+                cancelled.append(claim.operation)
+    lost = tuple(claim.operation for claim in claims if claim.operation not in kept)
+    return Renewal(tuple(kept), lost, tuple(cancelled), until)
+
+
+def append(ctx: Context, claim: Claim, entries: Sequence[Entry]) -> None:
+    """Add to an operation's log.
+
+    :raises LeaseLostError: when the operation is another's by now.
+    """
+    with ctx.write() as session:
+        held_row(session, claim)
+        session.add_all(
+            OperationEventRow(operation=claim.operation, at=entry.at, kind=entry.kind, data=dict(entry.data))
+            for entry in entries
+        )
+
+
+def release(ctx: Context, claim: Claim, reason: str) -> None:
+    """Give a claim back that no run began, so that another may take it at once.
+
+    :raises LeaseLostError: when the operation is another's by now.
+    """
+    with ctx.write("operations") as session:
+        row = held_row(session, claim)
+        stamp = Stamp(ctx.clock.now(), claim.owner, row.request_id)
+        row.tries -= 1
+        explain_operation(session, stamp, row, Reason("operation.released", reason))
+        move_operation(session, stamp, row, "queued", reason)
+
+
+def held_row(session: Session, claim: Claim) -> OperationRow:
+    """The claim's operation, locked with its VM.
+
+    :raises LeaseLostError: when the lease is no longer the claim's.
+    """
+    if claim.vm is not None:
+        vms.lock(session, claim.vm)
+    row = operations.lock(session, claim.operation)
+    if row is None or not _is_of(row, claim):
+        epoch = None if row is None else row.epoch
+        raise LeaseLostError(
+            f"{claim.operation} is no longer {claim.owner}'s under epoch {claim.epoch}",
+            hint="stop and write nothing; whoever took over reports",
+            details={"operation": claim.operation, "epoch": claim.epoch, "current_epoch": epoch},
+        )
+    return row
+
+
+def lease(ctx: Context, actor: Actor, operation: str, epoch: int, lease_seconds: float = 60) -> OperationView:
+    """Prolong the lease of an operation that a terminal claimed.
+
+    :raises NotFoundError: when there is no such operation, or it is not the actor's to see.
+    :raises LeaseLostError: when the epoch is no longer the operation's.
+    """
+    held = by_epoch(ctx, actor, operation, epoch)
+    with ctx.write() as session:
+        row = held_row(session, held)
+        stamp = Stamp.of(ctx, actor)
+        if row.state == "claimed":
+            move_operation(session, stamp, row, "running", "its terminal is at work")
+        row.lease_until = stamp.at + timedelta(seconds=lease_seconds)
+        return show_operation(row)
+
+
+def by_epoch(ctx: Context, actor: Actor, operation: str, epoch: int) -> Claim:
+    """The claim that a terminal holds, by what it knows of it.
+
+    :raises NotFoundError: when there is no such operation, or it is not the actor's to see.
+    :raises LeaseLostError: when the epoch is no longer the operation's.
+    """
+    require_write(actor)
+    with ctx.read() as session:
+        row = operations.find(session, operation)
+        if row is None or not may_see(actor, row.project):
+            raise NotFoundError(f"There is no operation {operation}")
+        if row.state not in HELD or row.epoch != epoch:
+            raise LeaseLostError(
+                f"{operation} is {row.state}, not held under epoch {epoch}",
+                hint="stop and write nothing; whoever took over reports",
+                details={"operation": operation, "epoch": epoch, "current_epoch": row.epoch},
+            )
+        claim = _build(ctx, session, row)
+    return claim
+
+
+def system_stamp(ctx: Context, row: OperationRow) -> Stamp:
+    """The service's own mark on an operation."""
+    return Stamp(ctx.clock.now(), SYSTEM.name, row.request_id)
+
+
+def _is_of(row: OperationRow, claim: Claim) -> bool:
+    return (
+        row.state in HELD and row.epoch == claim.epoch and row.tries == claim.attempt and row.lease_owner == claim.owner
+    )
+
+
+def _build(ctx: Context, session: Session, row: OperationRow) -> Claim:
+    assert row.lease_owner is not None and row.lease_until is not None and row.epoch is not None
+    vm = None if row.vm is None else vms.find(session, row.vm)
+    places = hosts.named(session, {name for name in (row.host, row.destination) if name})
+    host, destination = places.get(row.host or ""), places.get(row.destination or "")
+    now = ctx.clock.now()
+
+    def sign(image: str, file: str) -> str:
+        return signature.signed_url(ctx.settings.base_url, ctx.signing_key, image, file, now)
+
+    image = None
+    if row.kind == "host.fence":
+        assert host is not None
+        content = order.fence_order(row, host)
+    elif row.kind == "vm.migrate":
+        assert vm is not None and destination is not None
+        content = order.migration_order(row, vm, destination)
+        image = order.signed_image(vm, sign).to_mapping()
+    else:
+        assert vm is not None
+        content = order.vm_order(row, vm, sign)
+    local = row.kind == "host.fence"
+    assert local or host is not None
+    return Claim(
+        operation=row.id,
+        kind=row.kind,
+        vm=row.vm,
+        host=CONTROL_NODE if local or host is None else host.name,
+        owner=row.lease_owner,
+        epoch=row.epoch,
+        attempt=row.tries,
+        order=content,
+        playbook=PLAYBOOKS[row.kind],
+        connection=Connection(CONTROL_NODE, CONTROL_NODE, local=True)
+        if local or host is None
+        else show_connection(host),
+        lease_until=row.lease_until,
+        destination=None if destination is None else show_connection(destination),
+        image=image,
+    )
+
+
+def _count_run(session: Session, run: str, claim: Claim, stamp: Stamp) -> None:
+    row = runs.lock(session, run)
+    if row is None:
+        row = RunRow(id=run, playbook=claim.playbook, owner=claim.owner, operations=0, ended=0, started_at=stamp.at)
+        session.add(row)
+    row.operations += 1

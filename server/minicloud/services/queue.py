@@ -1,0 +1,76 @@
+"""How operations come into being."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from minicloud_core.model.reason import Reason
+
+from minicloud.store.operation import OperationRow
+from minicloud.store.store import Session
+from minicloud.store.vm import VmRow
+
+from . import identifier
+from .context import Actor, Context
+from .state import Stamp, emit_operation, explain_operation
+
+# What must not wait behind ordinary work: cutting a dead host's power, ridding a returned one of stale copies.
+PRIORITIES: Final = {"host.fence": 0, "domain.purge": 5}
+ORDINARY: Final = 10
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An operation to be.
+
+    :param exclusive: whether it takes its VM for itself.
+    :param previous: the VM's ``status`` and ``desired`` before, for taking the operation back.
+    """
+
+    kind: str
+    host: str | None
+    command: str
+    vm: VmRow | None = None
+    destination: str | None = None
+    exclusive: bool = True
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    previous: Mapping[str, Any] = field(default_factory=dict)
+    reason: Reason | None = None
+
+
+def enqueue(ctx: Context, session: Session, actor: Actor, draft: Draft) -> OperationRow:
+    """Write an operation, queued. Its VM's row is locked by the caller."""
+    stamp = Stamp.of(ctx, actor)
+    row = OperationRow(
+        id=identifier.operation_id(stamp.at, ctx.entropy),
+        kind=draft.kind,
+        state="queued",
+        exclusive=draft.exclusive,
+        priority=PRIORITIES.get(draft.kind, ORDINARY),
+        vm=None if draft.vm is None else draft.vm.id,
+        host=draft.host,
+        destination=draft.destination,
+        project=None if draft.vm is None else draft.vm.project,
+        arguments=dict(draft.arguments),
+        previous=dict(draft.previous),
+        reasons=[],
+        command=draft.command,
+        actor=actor.name,
+        request_id=actor.request_id,
+        not_before=stamp.at,
+        created_at=stamp.at,
+        tries=0,
+        begun=False,
+        cancel_requested=False,
+    )
+    session.add(row)
+    session.flush()
+    if draft.vm is not None and draft.exclusive:
+        draft.vm.operation = row.id
+    message = draft.reason.message if draft.reason else ""
+    emit_operation(session, stamp, row, "operation.state", message, {"from": None, "to": "queued"})
+    if draft.reason is not None:
+        explain_operation(session, stamp, row, draft.reason)
+    return row

@@ -1,0 +1,159 @@
+"""The only place where a state is assigned. Every move is checked by its table and leaves an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from minicloud_core.model.host import HOST_TRANSITIONS
+from minicloud_core.model.operation import ENDED, OPERATION_TRANSITIONS
+from minicloud_core.model.reason import Reason
+from minicloud_core.model.vm import VM_TRANSITIONS
+
+from minicloud.store.event import EventRow, emit
+from minicloud.store.host import HostRow
+from minicloud.store.operation import OperationRow
+from minicloud.store.store import Session
+from minicloud.store.vm import VmRow
+
+from .context import Actor, Context
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """When something happens, by whom, on which request."""
+
+    at: datetime
+    actor: str
+    request_id: str = ""
+
+    @classmethod
+    def of(cls, ctx: Context, actor: Actor) -> Stamp:
+        return cls(ctx.clock.now(), actor.name, actor.request_id)
+
+
+def move_vm(session: Session, stamp: Stamp, vm: VmRow, status: str, reason: str = "") -> None:
+    """Give a VM a status; the one it has is no move, only its reason may be news.
+
+    :raises TransitionError: when the table forbids it.
+    """
+    if vm.status == status:
+        vm.status_reason = reason
+        return
+    old = vm.status
+    vm.status = VM_TRANSITIONS.check(old, status)
+    vm.status_reason = reason
+    vm.updated_at = stamp.at
+    if status == "deleted":
+        vm.deleted_at = stamp.at
+    _emit_vm(session, stamp, vm, "vm.status", reason, {"from": old, "to": status})
+
+
+def want_vm(session: Session, stamp: Stamp, vm: VmRow, desired: str, reason: str = "") -> None:
+    """Write what is wanted of a VM."""
+    if vm.desired == desired:
+        return
+    old, vm.desired = vm.desired, desired
+    vm.updated_at = stamp.at
+    _emit_vm(session, stamp, vm, "vm.desired", reason, {"from": old, "to": desired})
+
+
+def house_vm(session: Session, stamp: Stamp, vm: VmRow, host: str | None, reason: str = "") -> None:
+    """Write where a VM lives. What was observed of it elsewhere says nothing any more."""
+    if vm.host == host:
+        return
+    old, vm.host = vm.host, host
+    vm.updated_at = stamp.at
+    vm.observed_state = vm.observed_host = vm.observed_at = None
+    _emit_vm(session, stamp, vm, "vm.host", reason, {"from": old, "to": host})
+
+
+def move_operation(session: Session, stamp: Stamp, operation: OperationRow, state: str, reason: str = "") -> None:
+    """Give an operation a state.
+
+    :raises TransitionError: when the table forbids it.
+    """
+    old = operation.state
+    operation.state = OPERATION_TRANSITIONS.check(old, state)
+    if state in ENDED or state == "queued":
+        operation.lease_owner = operation.lease_until = None
+    if state in ENDED:
+        operation.ended_at = stamp.at
+    emit_operation(session, stamp, operation, "operation.state", reason, {"from": old, "to": state})
+
+
+def explain_operation(session: Session, stamp: Stamp, operation: OperationRow, reason: Reason) -> None:
+    """Add a link to an operation's chain of reasons."""
+    link = {**reason.to_mapping(), "at": stamp.at.isoformat()}
+    operation.reasons = [*operation.reasons, link]
+    emit_operation(session, stamp, operation, "operation.reason", reason.message, {"rule": reason.rule})
+
+
+def move_host(session: Session, stamp: Stamp, host: HostRow, state: str, reason: str = "") -> None:
+    """Give a host a state; the one it has is no move. Placements decided before are void.
+
+    :raises TransitionError: when the table forbids it.
+    """
+    if host.state == state:
+        host.state_reason = reason
+        return
+    old = host.state
+    host.state = HOST_TRANSITIONS.check(old, state)
+    host.state_reason = reason
+    host.state_at = host.updated_at = stamp.at
+    host.generation += 1
+    emit_host(session, stamp, host, "host.state", reason, {"from": old, "to": state})
+
+
+def emit_operation(
+    session: Session, stamp: Stamp, operation: OperationRow, kind: str, reason: str, data: dict[str, Any]
+) -> None:
+    emit(
+        session,
+        EventRow(
+            at=stamp.at,
+            kind=kind,
+            vm=operation.vm,
+            operation=operation.id,
+            host=operation.host,
+            project=operation.project,
+            actor=stamp.actor,
+            request_id=operation.request_id or stamp.request_id,
+            reason=reason,
+            data={"kind": operation.kind, **data},
+        ),
+    )
+
+
+def emit_host(session: Session, stamp: Stamp, host: HostRow, kind: str, reason: str, data: dict[str, Any]) -> None:
+    emit(
+        session,
+        EventRow(
+            at=stamp.at,
+            kind=kind,
+            host=host.name,
+            actor=stamp.actor,
+            request_id=stamp.request_id,
+            reason=reason,
+            data=data,
+        ),
+    )
+
+
+def _emit_vm(session: Session, stamp: Stamp, vm: VmRow, kind: str, reason: str, data: dict[str, Any]) -> None:
+    emit(
+        session,
+        EventRow(
+            at=stamp.at,
+            kind=kind,
+            vm=vm.id,
+            operation=vm.operation,
+            host=vm.host,
+            project=vm.project,
+            actor=stamp.actor,
+            request_id=stamp.request_id,
+            reason=reason,
+            data={"name": vm.name, **data},
+        ),
+    )
