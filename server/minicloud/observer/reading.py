@@ -1,0 +1,152 @@
+"""One reading of a host over its libvirt connection."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import libvirt
+
+from minicloud.services.view.observation import DomainObservation, HostObservation
+
+from .domain import DomainFacts, observe_domain, read_facts
+from .smoothing import CpuTimes, Load
+
+_STATISTICS = (
+    libvirt.VIR_DOMAIN_STATS_STATE
+    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_VCPU
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+)
+_POOL = "default"
+# Everything cached is read afresh so often, in seconds, in case an event was lost.
+_FORGET_AFTER = 60.0
+# Addresses come and go without an event; asking for them costs a call for each network.
+_LEASES_AFTER = 4.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What does not change while a connection lasts."""
+
+    cpu: int
+    ram_mib: int
+    architecture: str
+    accelerator: str
+    versions: dict[str, str]
+
+
+@dataclass
+class Reader:
+    """Reads one host through one connection, and remembers what need not be asked for again.
+
+    :param connection: an open libvirt connection.
+    :param load: carries the smoothed CPU use from an earlier connection to the same host.
+    """
+
+    host: str
+    connection: libvirt.virConnect
+    load: Load = field(default_factory=Load)
+    _machine: Machine | None = None
+    _facts: dict[str, DomainFacts] = field(default_factory=dict)
+    _facts_since: float = 0.0
+    _leases: dict[str, set[str]] = field(default_factory=dict)
+    _leases_at: float = float("-inf")
+
+    def forget(self, uuid: str) -> None:
+        """A domain changed: read its XML again. May be called from any thread."""
+        self._facts.pop(uuid, None)
+
+    def read(self, now: datetime) -> HostObservation:
+        """Read everything.
+
+        :param now: the moment, for the observation.
+        :raises libvirt.libvirtError: when the host does not answer.
+        """
+        machine = self._machine = self._machine or self._read_machine()
+        self.load = self.load.after(self._read_cpu_times())
+        return HostObservation(
+            host=self.host,
+            at=now,
+            cpu=machine.cpu,
+            ram_mib=machine.ram_mib,
+            disk_bytes=self._read_disk_bytes(),
+            architecture=machine.architecture,
+            accelerator=machine.accelerator,
+            versions=machine.versions,
+            load=self.load.value,
+            domains=self._read_domains(),
+        )
+
+    def _read_machine(self) -> Machine:
+        architecture, ram_mib, cpu, *_topology = self.connection.getInfo()
+        versions = {"libvirt": _version(self.connection.getLibVersion())}
+        with suppress(libvirt.libvirtError):
+            versions[self.connection.getType().lower()] = _version(self.connection.getVersion())
+        return Machine(cpu, ram_mib, architecture, self._read_accelerator(architecture), versions)
+
+    def _read_accelerator(self, architecture: str) -> str:
+        try:
+            self.connection.getDomainCapabilities(None, architecture, None, "kvm")
+        except libvirt.libvirtError:
+            return "tcg"
+        return "kvm"
+
+    def _read_cpu_times(self) -> CpuTimes:
+        times = self.connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)
+        idle = int(times.get("idle", 0)) + int(times.get("iowait", 0))
+        busy = sum(int(times.get(name, 0)) for name in ("kernel", "user", "intr"))
+        return CpuTimes(time.monotonic(), idle, idle + busy)
+
+    def _read_disk_bytes(self) -> int:
+        """What the default pool holds in all; 0 where there is none yet, so that nothing is placed there."""
+        try:
+            return int(self.connection.storagePoolLookupByName(_POOL).info()[1])
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
+                return 0
+            raise
+
+    def _read_domains(self) -> tuple[DomainObservation, ...]:
+        if time.monotonic() - self._facts_since > _FORGET_AFTER:
+            self._facts.clear()
+            self._facts_since = time.monotonic()
+        # A domain whose monitor is busy, or hangs, tells less instead of holding everybody up.
+        records = self.connection.getAllDomainStats(_STATISTICS, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+        leases = self._read_leases() if records else {}
+        found = (self._observe(domain, statistics, leases) for domain, statistics in records)
+        return tuple(domain for domain in found if domain is not None)
+
+    def _observe(
+        self, domain: libvirt.virDomain, statistics: dict[str, Any], leases: dict[str, set[str]]
+    ) -> DomainObservation | None:
+        uuid = domain.UUIDString()
+        facts = self._facts.get(uuid)
+        if facts is None:
+            try:
+                facts = self._facts[uuid] = read_facts(domain.XMLDesc(0))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                    return None  # it went between the two calls
+                raise
+        return observe_domain(uuid, domain.name(), statistics, facts, leases)
+
+    def _read_leases(self) -> dict[str, set[str]]:
+        """IP addresses by MAC, of all networks that give out any."""
+        if time.monotonic() - self._leases_at < _LEASES_AFTER:
+            return self._leases
+        leases: dict[str, set[str]] = {}
+        for network in self.connection.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE):
+            with suppress(libvirt.libvirtError):
+                for lease in network.DHCPLeases():
+                    leases.setdefault(str(lease["mac"]).lower(), set()).add(str(lease["ipaddr"]))
+        self._leases, self._leases_at = leases, time.monotonic()
+        return leases
+
+
+def _version(number: int) -> str:
+    """libvirt counts versions as 1000000 * major + 1000 * minor + release."""
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"

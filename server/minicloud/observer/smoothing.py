@@ -1,0 +1,46 @@
+"""A host's CPU use, smoothed: placement should see the last half minute, not the last blink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+
+TIME_CONSTANT = 30.0
+# Two readings closer than this say more about rounding than about load, in seconds.
+_SHORTEST = 1.0
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """CPU time of a whole host since its start, in nanoseconds of all its threads, at ``at`` (seconds, monotonic)."""
+
+    at: float
+    idle: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """Exponentially weighted mean of CPU use, 0 to 1; ``value`` is None until two readings were taken."""
+
+    last: CpuTimes | None = None
+    value: float | None = None
+
+    def after(self, times: CpuTimes) -> Load:
+        """The load once ``times`` was read.
+
+        A reading that follows too closely changes nothing; one whose counters went back begins anew.
+        """
+        if self.last is None:
+            return Load(times, self.value)
+        elapsed, total = times.at - self.last.at, times.total - self.last.total
+        if elapsed < _SHORTEST:
+            return self
+        idle = times.idle - self.last.idle
+        if total <= 0 or idle < 0:
+            return Load(times, self.value)
+        use = min(1.0, max(0.0, 1.0 - idle / total))
+        if self.value is None:
+            return Load(times, use)
+        weight = 1.0 - exp(-elapsed / TIME_CONSTANT)
+        return Load(times, self.value + weight * (use - self.value))
