@@ -1,4 +1,4 @@
-"""What ``minicloud init`` and ``minicloud serve`` do, in the terms of a terminal: flags in, words and exit codes out."""
+"""What ``minicloud init`` and ``minicloud serve`` do, in a terminal's terms: flags in, words and exit codes out."""
 
 from __future__ import annotations
 

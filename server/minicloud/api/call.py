@@ -136,6 +136,7 @@ async def read_change(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             description="The same key with the same body answers the same.",
             min_length=1,
             max_length=255,
@@ -143,7 +144,8 @@ async def read_change(
         ),
     ] = None,
     prefer: Annotated[
-        str | None, Header(description="`wait=N` holds the answer up to N seconds (at most 300) until it is done.")
+        str | None,
+        Header(alias="Prefer", description="`wait=N` holds the answer up to N seconds (at most 300) until it is done."),
     ] = None,
 ) -> Change:
     body = decode_object(await read_bytes(request))

@@ -31,7 +31,7 @@ async def stream(
     vm: NameFilter = None,
     operation: NameFilter = None,
     last_event_id: Annotated[
-        str | None, Header(description="Resume after this event; 0 for all that are kept.")
+        str | None, Header(alias="Last-Event-ID", description="Resume after this event; 0 for all that are kept.")
     ] = None,
 ) -> Response:
     """Follow what changes, from now on or from where the last stream broke off."""

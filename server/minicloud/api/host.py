@@ -10,7 +10,7 @@ from minicloud.services.view.host import HostChange, HostSpec, HostSummary, Host
 from .body import parse
 from .call import Caller, Change, Changer, answer
 from .input import EmptyBody, HostBody, ReasonBody
-from .output import AnyHost, Domain, Host, HostAnswer, HostDetail, Page
+from .output import AnyHost, Domain, Host, HostAnswer, HostDetail, HostPage, Page
 from .parameter import Cursor, HostRef, Limit, NameFilter
 
 
@@ -24,7 +24,7 @@ async def register(change: Changer) -> Response:
 def list_(call: Caller, state: NameFilter = None, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """List hosts."""
     page = hosts.list(call.context, call.actor, limit=limit, cursor=cursor, state=state)
-    return answer(Page[AnyHost](items=[show(view) for view in page.items], next=page.next))
+    return answer(HostPage(items=[show(view) for view in page.items], next=page.next))
 
 
 def get(call: Caller, host: HostRef) -> Response:

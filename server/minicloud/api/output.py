@@ -181,6 +181,10 @@ class HostDetail(Host):
 AnyHost = HostDetail | Host
 
 
+class HostPage(Page[AnyHost]):
+    """A page of hosts."""
+
+
 class HostAnswer(HostDetail):
     """A host after a change; ``operation`` only where one was queued."""
 

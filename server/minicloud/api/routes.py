@@ -54,7 +54,6 @@ class Route:
 
 _CREATED: Final = {202: shape.VmAnswer, 201: shape.VmAnswer, 200: shape.VmAnswer}
 _CHANGED: Final = {202: shape.VmAnswer, 200: shape.VmAnswer}
-_HOSTS: Final = shape.Page[shape.AnyHost]
 
 ROUTES: Final = (
     Route("POST", "/v1/vms", vm.create, _CREATED, body.VmCreateBody),
@@ -72,7 +71,7 @@ ROUTES: Final = (
     Route("GET", "/v1/vms/{vm}/console", vm.read_console, {200: TEXT}),
     Route("POST", "/v1/placements", placement.decide, {200: shape.Decision}, body.VmBody),
     Route("POST", "/v1/hosts", host.register, {201: shape.HostAnswer, 200: shape.HostAnswer}, body.HostBody),
-    Route("GET", "/v1/hosts", host.list_, {200: _HOSTS}),
+    Route("GET", "/v1/hosts", host.list_, {200: shape.HostPage}),
     Route("GET", "/v1/hosts/{host}", host.get, {200: shape.AnyHost}),
     Route("DELETE", "/v1/hosts/{host}", host.remove, {204: NOTHING}),
     Route("POST", "/v1/hosts/{host}/cordon", host.cordon, {200: shape.HostAnswer}, body.ReasonBody),
