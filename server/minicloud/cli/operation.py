@@ -18,7 +18,7 @@ OperationArgument = Annotated[str, typer.Argument(metavar="OPERATION", help="Its
 
 
 def _took(operation: Any) -> str:
-    started, finished = parse_time(operation.get("created_at")), parse_time(operation.get("ended_at"))
+    started, finished = parse_time(operation.get("created_at")), parse_time(operation.get("finished_at"))
     return duration((finished - started).total_seconds()) if started and finished else ""
 
 
@@ -63,7 +63,7 @@ _FIELDS: Final[list[Column]] = [
     ("run", field_of("run")),
     ("created", field_of("created_at")),
     ("started", field_of("started_at")),
-    ("ended", field_of("ended_at")),
+    ("ended", field_of("finished_at")),
     ("error", _error),
     ("reasons", _reasons),
     ("by hand", field_of("command")),

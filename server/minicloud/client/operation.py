@@ -41,7 +41,7 @@ class Operation(TypedDict, total=False):
     actor: str
     created_at: str
     started_at: str | None
-    ended_at: str | None
+    finished_at: str | None
 
 
 class Operations:
