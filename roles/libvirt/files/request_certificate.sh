@@ -1,11 +1,22 @@
-# Usage: sh -s -- MODE NAME ADDRESS SECONDS [CA]
+# Usage: sh -s -- MODE NAME ADDRESS SECONDS CA
 # Prints why the host needs a certificate and, unless MODE is "check", the request to have signed; nothing while what it has
-# is good for SECONDS more, names NAME and ADDRESS, and was signed by CA (PEM; any when left out).
+# is good for SECONDS more, names NAME and ADDRESS, and was signed by CA (PEM).
 set -eu
-mode=$1 name=$2 address=$3 seconds=$4 ca=${5:-}
+mode=$1 name=$2 address=$3 seconds=$4 ca=$5
 pki=/etc/pki
 certificate=$pki/libvirt/servercert.pem
 key=$pki/libvirt/private/serverkey.pem
+case $address in
+    *:*) kind=IP ;;
+    *[!0-9.]*) kind=DNS ;;
+    *) kind=IP ;;
+esac
+
+names() { # DNS|IP VALUE
+    check=-checkhost
+    [ "$1" = DNS ] || check=-checkip
+    ! openssl x509 -in "$certificate" -noout "$check" "$2" | grep -q NOT
+}
 
 lacking() {
     for file in CA/cacert.pem libvirt/servercert.pem libvirt/clientcert.pem libvirt/private/serverkey.pem \
@@ -24,11 +35,9 @@ lacking() {
         { echo "$certificate is not signed by $pki/CA/cacert.pem"; return; }
     [ "$(openssl x509 -in "$certificate" -noout -pubkey)" = "$(openssl pkey -in "$key" -pubout)" ] ||
         { echo "$certificate does not belong to $key"; return; }
-    ! openssl x509 -in "$certificate" -noout -checkhost "$name" | grep -q NOT ||
-        { echo "$certificate does not name $name"; return; }
-    ! openssl x509 -in "$certificate" -noout -checkip "$address" | grep -q NOT ||
-        { echo "$certificate does not name $address"; return; }
-    [ -z "$ca" ] || [ "$(echo "$ca" | openssl x509 -pubkey)" = "$(openssl x509 -in "$pki/CA/cacert.pem" -pubkey)" ] ||
+    names DNS "$name" || { echo "$certificate does not name $name"; return; }
+    names "$kind" "$address" || { echo "$certificate does not name $address"; return; }
+    [ "$(printf '%s\n' "$ca" | openssl x509)" = "$(openssl x509 -in "$pki/CA/cacert.pem")" ] ||
         { echo "$pki/CA/cacert.pem is not the authority's"; return; }
 }
 
@@ -40,5 +49,5 @@ echo "$reason"
 umask 077
 mkdir -p "$pki/libvirt/private"
 openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$pki/libvirt/private/new.pem" \
-    -subj "/CN=$name" -addext "subjectAltName=DNS:$name,IP:$address" \
+    -subj "/CN=$name" -addext "subjectAltName=DNS:$name,$kind:$address" \
     -addext "extendedKeyUsage=serverAuth,clientAuth" 2>/dev/null

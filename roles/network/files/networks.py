@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring a host's libvirt networks about; the network role feeds this to the host's Python.
 
-The one argument is JSON: ``{"check": bool, "networks": [{"name", "mode", "bridge", "address"?, "netmask"?, "range"?}]}`` with
-mode ``nat`` or ``bridge``; the addresses go with ``nat``. Prints ``{"changes": [str]}``; in check mode these are what would be
-done.
+The one argument is JSON:
+``{"check": bool, "networks": [{"name", "mode", "bridge", "address"?, "netmask"?, "range"?}]}``
+with mode ``nat`` or ``bridge``; the addresses go with ``nat``. Prints ``{"changes": [str]}``; in check mode these are
+what would be done.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ def carry_out(steps: list[str], network: dict[str, Any], connection: Any, existi
     if "stop" in steps:
         guests = attached(connection, network["name"])
         if guests:
-            sys.exit(f"network {network['name']} has to change but {', '.join(guests)} are on it: stop or migrate them first")
+            sys.exit(
+                f"network {network['name']} has to change but {', '.join(guests)} are on it: stop or migrate them first"
+            )
         existing.destroy()
     if "define" in steps:
         old = None if existing is None else existing.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)
@@ -139,7 +142,7 @@ def main() -> None:
                 carry_out(steps, network, connection, existing)
             except libvirt.libvirtError as error:
                 sys.exit(f"network {network['name']}: {error}")
-    print(json.dumps({"changes": changes}))
+    sys.stdout.write(json.dumps({"changes": changes}))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring a host's directory pools about; the storage role feeds this to the host's Python.
 
-The one argument is JSON: ``{"check": bool, "pools": [{"name", "path", "mode"}]}``. Prints ``{"changes": [str]}``; in check mode
-these are what would be done.
+The one argument is JSON: ``{"check": bool, "pools": [{"name", "path", "mode"}]}``. Prints ``{"changes": [str]}``;
+in check mode these are what would be done.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def main() -> None:
         changes += [f"{step} {pool['name']}" for step in steps]
         if steps and not order["check"]:
             carry_out(steps, pool, connection, existing)
-    print(json.dumps({"changes": changes}))
+    sys.stdout.write(json.dumps({"changes": changes}))
 
 
 if __name__ == "__main__":
