@@ -16,10 +16,10 @@ from minicloud.services.context import SYSTEM, Context
 from minicloud.services.view.fleet import FleetState, Intent, Plan
 from minicloud.settings import Settings
 
-from . import second_path
 from .drift import plan_corrections, plan_purges
 from .host_health import judge, silent_hosts
 from .rescue import plan_rescues
+from .second_path import SshAddress, ask
 
 # The most that one pass begins of each sort; what remains waits for the next.
 _AT_MOST = 50
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class ControllersStatus:
-    """Passes of the reconciler so far, intents it had carried out, and why it distrusts itself (empty if it does not)."""
+    """Passes of the reconciler so far, intents it had carried out, and why it distrusts itself, if it does."""
 
     healthy: bool
     passes: int
@@ -92,10 +92,15 @@ class Controllers:
 
     def look_after_hosts(self) -> Plan:
         """One look at silent hosts: ask them by the second path, and fence those that must be."""
+        registered = hosts.list_all(self._context, SYSTEM)
+        if not any(host.silent_since for host in registered):
+            self._tell("", {})
+            return Plan()
         suspect_after = timedelta(seconds=self._settings.suspect_after)
         state = reconciliation.load(self._context)
-        silent = silent_hosts(state, suspect_after)
-        answers = self._ask([host.name for host in silent])
+        silent = {host.name for host in silent_hosts(state, suspect_after)}
+        places = (SshAddress(host.name, host.address, host.ssh_port) for host in registered if host.name in silent)
+        answers = ask(places, timeout=_ASK_TIMEOUT)
         confirm_after = timedelta(seconds=self._settings.confirm_after)
         health = judge(state, answers, suspect_after=suspect_after, confirm_after=confirm_after)
         self._tell(health.doubt, dict(health.held))
@@ -106,16 +111,6 @@ class Controllers:
     @property
     def _fresh(self) -> timedelta:
         return timedelta(seconds=max(15.0, 3 * self._settings.observe_interval))
-
-    def _ask(self, names: list[str]) -> dict[str, bool]:
-        if not names:
-            return {}
-        places = [
-            second_path.SshAddress(host.name, host.address, host.ssh_port)
-            for host in hosts.list_all(self._context, SYSTEM)
-            if host.name in names
-        ]
-        return dict(second_path.ask(places, timeout=_ASK_TIMEOUT))
 
     def _tell(self, doubt: str, held: dict[str, str]) -> None:
         """Say once what changed in the view of silent hosts."""

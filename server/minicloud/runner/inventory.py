@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from minicloud.services.view.operation import Claim, Connection
+from minicloud.services.view.operation import Connection
 
 from .batch import Batch
 

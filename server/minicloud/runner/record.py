@@ -16,9 +16,16 @@ _NAME = "claims.json"
 
 
 def write_claims(directory: RunDirectory, claims: Iterable[Claim]) -> None:
-    """Keep the claims beside the run."""
+    """Keep the claims beside the run.
+
+    :raises OSError: when the disk refuses; the directory is gone then.
+    """
     text = json.dumps([asdict(claim) for claim in claims], default=_encode)
-    (directory.path / _NAME).write_text(text)
+    try:
+        (directory.path / _NAME).write_text(text)
+    except OSError:
+        directory.remove()
+        raise
 
 
 def read_claims(directory: RunDirectory) -> list[Claim]:

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -30,6 +31,7 @@ from .supervision import Supervision
 # Claims in one go; operations in one run are bounded by it, and with them a result's size.
 _CLAIM_AT_MOST = 64
 _POLL = 1.0
+_TROUBLE = 5.0
 # A run that goes on for longer waits rather than works, and no longer holds its slot; but only so many at once do.
 _PATIENT_AFTER = 20.0
 _RUNS_A_SLOT = 4
@@ -129,25 +131,22 @@ class Runner:
     def _claim_once(self) -> int:
         claims = operations.claim(self._context, self.owner, _CLAIM_AT_MOST, self._settings.lease_seconds)
         for batch in group(claims):
-            try:
-                self._begin(batch)
-            except OSError as error:
-                _log.error("run.not_started", playbook=batch.playbook, error=str(error))
-                self._give_back(batch, f"the run could not be started: {error}")
+            self._begin(batch, f"run-{secrets.token_hex(10)}")
         return len(claims)
 
-    def _begin(self, batch: Batch) -> None:
-        run = f"run-{secrets.token_hex(10)}"
-        batch = self._started(batch, run)
-        if not batch.claims:
-            return
-        directory = self._directory(run, batch)
+    def _begin(self, batch: Batch, run: str) -> None:
         try:
-            write_claims(directory, batch.claims)
+            directory = self._directory(run, batch)
+        except OSError as error:
+            self._release(batch, f"the run's directory cannot be written: {error}")
+            return
+        batch = self._started(batch, run)
+        try:
             process = RunProcess(directory, environment(run, directory.path), control_path=self._control_path)
-        except OSError:
+        except OSError as error:
             directory.remove()
-            raise
+            self._fail(batch, f"the run's process cannot be started: {error}")
+            return
         supervision = Supervision(self._context, batch, process)
         follower = threading.Thread(target=self._follow, args=(supervision,), name=run, daemon=True)
         with self._lock:
@@ -162,7 +161,7 @@ class Runner:
             "timeout": int(batch.timeout),
             "control_path": str(self._control_path),
         }
-        return RunDirectory.create(
+        directory = RunDirectory.create(
             self._settings.runs_dir,
             run,
             inventory=inventory(batch, run, control_interpreter=sys.executable),
@@ -173,6 +172,8 @@ class Runner:
                 known_hosts=self._settings.ssh_dir / "known_hosts",
             ),
         )
+        write_claims(directory, batch.claims)
+        return directory
 
     def _started(self, batch: Batch, run: str) -> Batch:
         """Note the run at its operations.
@@ -200,13 +201,20 @@ class Runner:
                 self._followers.pop(supervision.run, None)
             self._context.hints.wake("operations")
 
-    def _give_back(self, batch: Batch, reason: str) -> None:
+    def _release(self, batch: Batch, reason: str) -> None:
+        """Give claims back that no run began, and claim nothing for a while: what is wrong here concerns all."""
+        _log.error("run.not_begun", playbook=batch.playbook, reason=reason)
         for claim in batch.claims:
-            error = {"code": "minicloud.run.failed", "message": reason}
-            try:
+            with suppress(LeaseLostError):
+                operations.release(self._context, claim, reason)
+        self._stop.wait(_TROUBLE)
+
+    def _fail(self, batch: Batch, reason: str) -> None:
+        _log.error("run.not_begun", playbook=batch.playbook, reason=reason)
+        for claim in batch.claims:
+            with suppress(LeaseLostError):
+                error = {"code": "minicloud.run.failed", "message": reason}
                 operations.finish(self._context, claim, Outcome.failed(error, retry=True))
-            except LeaseLostError:
-                _log.info("operation.lease_lost", operation=claim.operation)
 
     # -- leases
 
@@ -226,7 +234,7 @@ class Runner:
         claims = [claim for run in runs for claim in run.open()]
         if not claims:
             return
-        renewal = operations.renew(self._context, claims)
+        renewal = operations.renew(self._context, claims, self._settings.lease_seconds)
         for run in runs:
             run.lose(renewal.lost)
             run.cancel(renewal.cancelled)
