@@ -1,0 +1,52 @@
+"""`make bench`: measure, print, and keep the figures in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from tests.bench import bench_api, bench_vm, report
+from tests.lab.fleet import Fleet, Site
+from tests.lab.service import ROOT
+
+SITE = Site("bench", "10.83.0.0/24", 18083, hosts=1)
+
+
+def main() -> int:
+    arguments = _parse()
+    fleet = Fleet(SITE)
+    keep = os.environ.get("MINICLOUD_KEEP_LAB") == "1"
+    if keep and SITE.state.exists():
+        fleet.service.start()
+    else:
+        fleet.up()
+    try:
+        tables = [
+            bench_vm.measure(fleet, rounds=arguments.rounds, batch=arguments.batch),
+            bench_api.measure(fleet, rate=arguments.rate, seconds=arguments.seconds),
+        ]
+    finally:
+        if keep:
+            fleet.service.stop()
+        else:
+            fleet.down()
+    for table in tables:
+        print(f"\n{table.text()}")
+    if not arguments.dry:
+        report.write(ROOT / "docs" / "benchmarks.md", tables, "make bench")
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rate", type=float, default=50, help="requests a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="of each load (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=10, help="of one VM (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=20, help="VMs at once (default: %(default)s)")
+    parser.add_argument("--dry", action="store_true", help="print alone, write nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
