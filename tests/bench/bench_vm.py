@@ -27,8 +27,9 @@ def measure(fleet: Fleet, *, rounds: int, batch: int) -> Table:
         many = [(_by_api(fleet, host, batch), _by_hand(fleet, host, template, batch)) for _round in range(3)]
     return Table(
         "VMs",
-        f"128 MiB tiny guests without a disk, all on one host. By hand is `virsh define` and `virsh start` for each, "
-        f"one after the other over the host's own socket. One VM: {rounds} rounds; {batch} at once: {len(many)} rounds, "
+        "128 MiB tiny guests without a disk, all on one host. By hand is `virsh define` and `virsh start` for each, "
+        "one after the other over the host's own socket. "
+        f"One VM: {rounds} rounds; {batch} at once: {len(many)} rounds, "
         "from the first request until the last VM runs.",
         ("what", "through the API, median", "worst", "by hand, median", "worst", "ratio of medians"),
         (_row("one VM", alone), _row(f"{batch} VMs at once", many)),

@@ -29,7 +29,7 @@ def write(path: Path, tables: list[Table], command: str) -> None:
 def _circumstances(command: str) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{command}` on one machine that carries the service, the hosts "
-        f"and the guests: {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, QEMU without KVM (TCG), "
-        f"Python {platform.python_version()}, SQLite."
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{command}` on one machine that carries the service, "
+        f"the hosts and the guests: {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
+        f"QEMU without KVM (TCG), Python {platform.python_version()}, SQLite."
     )

@@ -49,6 +49,12 @@ def test_a_failed_operation_is_8_whatever_made_it_fail() -> None:
     assert exit_code_of(OperationFailedError(operation)) == 8
 
 
+def test_the_guide_lists_every_exit_code() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guide.md").read_text()
+    table = {int(match) for match in re.findall(r"^\| (\d+) \| ", guide, re.MULTILINE)}
+    assert table == set(ExitCode)
+
+
 def test_no_line_is_dead() -> None:
     assert all(code.startswith("minicloud.") for code in BY_CODE)
     assert len(set(BY_CODE.values())) >= 8
