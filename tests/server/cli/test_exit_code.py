@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from minicloud.cli.exit_code import BY_CODE, ExitCode, exit_code_of
 from minicloud.client import ApiError, OperationFailedError, UnreachableError, WaitTimeoutError
