@@ -140,7 +140,13 @@ class Runner:
         except OSError as error:
             self._release(batch, f"the run's directory cannot be written: {error}")
             return
-        batch = self._started(batch, run)
+        kept = self._started(batch, run)
+        if kept.claims != batch.claims:
+            # Whoever took an operation over must not find us at work on it: its orders go from the directory too.
+            directory.remove()
+            if kept.claims:
+                self._begin(kept, run)
+            return
         try:
             process = RunProcess(directory, environment(run, directory.path), control_path=self._control_path)
         except OSError as error:
