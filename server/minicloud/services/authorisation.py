@@ -45,19 +45,20 @@ def may_see(actor: Actor, project: str | None) -> bool:
     return actor.project is None or actor.project == project
 
 
-def resolve_vm(session: Session, actor: Actor, reference: str) -> VmRow:
+def resolve_vm(session: Session, actor: Actor, reference: str, *, project: str | None = None) -> VmRow:
     """Find a VM by id or name among those the actor may see.
 
+    :param project: look there only; None for wherever the actor may look.
     :raises NotFoundError: when there is none.
     :raises ConflictError: when VMs of several projects have that name.
     """
-    rows = vms.by_reference(session, reference, scope(actor))
+    rows = vms.by_reference(session, reference, scope(actor) if project is None else project_of(actor, project))
     exact = [row for row in rows if row.id == reference] or rows
     if not exact:
         raise NotFoundError(f"There is no VM {reference}", hint="list them: GET /v1/vms")
     if len(exact) > 1:
         raise ConflictError(
             f"VMs of several projects are called {reference}",
-            hint="say which by id: " + ", ".join(row.id for row in exact),
+            hint="name the project, or say which by id: " + ", ".join(row.id for row in exact),
         )
     return exact[0]

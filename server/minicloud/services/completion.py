@@ -22,7 +22,7 @@ from . import fencing, lease, withdrawal
 from .context import Actor, Context
 from .order import expected_state
 from .retry import back_off, tries_of
-from .state import Stamp, explain_operation, house_vm, move_operation, move_vm
+from .state import Deed, explain_operation, house_vm, move_operation, move_vm
 from .view.operation import Claim, OperationView, Outcome, show_operation
 
 # What a run may find on a host, and the status that it means.
@@ -76,98 +76,94 @@ def expire(ctx: Context) -> int:
 
 
 def _conclude(ctx: Context, session: Session, row: OperationRow, outcome: Outcome, owner: str) -> None:
-    stamp = Stamp(ctx.clock.now(), owner, row.request_id)
+    deed = Deed.by(ctx, session, owner, row.request_id)
     vm = None if row.vm is None else vms.lock(session, row.vm)
-    _count_run(session, row, stamp)
+    _count_run(deed, row)
     if outcome.kind == "succeeded":
-        _succeed(session, stamp, row, vm, outcome)
+        _succeed(deed, row, vm, outcome)
     elif outcome.kind == "cancelled" or row.cancel_requested:
-        move_operation(session, stamp, row, "cancelled", str(outcome.error.get("message", "")))
+        move_operation(deed, row, "cancelled", str(outcome.error.get("message", "")))
         row.error = dict(outcome.error)
-        withdrawal.take_back(ctx, session, stamp, row, vm)
+        withdrawal.take_back(deed, row, vm)
     elif outcome.retry and row.tries < tries_of(row.kind):
-        _try_again(ctx, session, stamp, row, outcome)
+        _try_again(deed, row, outcome)
     else:
-        _give_up(ctx, session, stamp, row, vm, outcome)
+        _give_up(deed, row, vm, outcome)
     if vm is not None and row.exclusive and row.ended_at is not None:
-        vm.settled_at = stamp.at
+        vm.settled_at = deed.at
 
 
-def _succeed(session: Session, stamp: Stamp, row: OperationRow, vm: VmRow | None, outcome: Outcome) -> None:
+def _succeed(deed: Deed, row: OperationRow, vm: VmRow | None, outcome: Outcome) -> None:
     row.result = dict(outcome.result)
-    move_operation(session, stamp, row, "succeeded")
+    move_operation(deed, row, "succeeded")
     if row.kind == "host.fence":
-        fencing.succeed(session, stamp, row)
+        fencing.succeed(deed, row)
     if row.kind == "domain.purge":
-        _forget_domain(session, row, vm)
+        _forget_domain(deed.session, row, vm)
     if vm is None or not row.exclusive:
         return
     if row.kind == "vm.delete":
-        _remove(session, stamp, vm)
+        _remove(deed, vm)
         return
     if row.kind == "vm.migrate":
-        house_vm(session, stamp, vm, row.destination, f"migrated by {row.id}")
-        allocations.free(session, vm.id, keep=row.destination)
+        house_vm(deed, vm, row.destination, f"migrated by {row.id}")
+        allocations.free(deed.session, vm.id, keep=row.destination)
     fallback = str(row.previous.get("status", "running")) if row.kind == "vm.migrate" else expected_state(row, vm)
-    settle(session, stamp, vm, STATUSES.get(str(outcome.result.get("state", "")), fallback))
+    settle(deed, vm, STATUSES.get(str(outcome.result.get("state", "")), fallback))
 
 
-def _try_again(ctx: Context, session: Session, stamp: Stamp, row: OperationRow, outcome: Outcome) -> None:
-    wait = back_off(row.tries, ctx.entropy.fraction())
-    row.not_before = stamp.at if outcome.kind == "expired" else stamp.at + wait
+def _try_again(deed: Deed, row: OperationRow, outcome: Outcome) -> None:
+    wait = back_off(row.tries, deed.ctx.entropy.fraction())
+    row.not_before = deed.at if outcome.kind == "expired" else deed.at + wait
     row.error = dict(outcome.error)
     reason = _reason(row, outcome)
-    explain_operation(session, stamp, row, reason)
-    move_operation(session, stamp, row, "queued", reason.message)
+    explain_operation(deed, row, reason)
+    move_operation(deed, row, "queued", reason.message)
 
 
-def _give_up(
-    ctx: Context, session: Session, stamp: Stamp, row: OperationRow, vm: VmRow | None, outcome: Outcome
-) -> None:
+def _give_up(deed: Deed, row: OperationRow, vm: VmRow | None, outcome: Outcome) -> None:
     row.error, row.result = dict(outcome.error), dict(outcome.result) or None
     reason = _reason(row, outcome)
-    explain_operation(session, stamp, row, reason)
-    move_operation(session, stamp, row, "failed", reason.message)
+    explain_operation(deed, row, reason)
+    move_operation(deed, row, "failed", reason.message)
     if row.kind == "host.fence":
-        fencing.give_up(ctx, session, stamp, row, reason.message)
+        fencing.give_up(deed, row, reason.message)
     if vm is None or not row.exclusive:
         return
     found = str(outcome.result.get("state", ""))
     if row.kind == "vm.migrate":
-        _stay(session, stamp, row, vm, found, reason.message)
+        _stay(deed, row, vm, found, reason.message)
         return
     if row.kind == "vm.create" and (found == "absent" or not row.begun):
         # Only what provably runs nowhere gives its room back.
-        allocations.free(session, vm.id)
-        house_vm(session, stamp, vm, None, reason.message)
-    settle(session, stamp, vm, "error", reason.message, of_delete=row.kind == "vm.delete")
+        allocations.free(deed.session, vm.id)
+        house_vm(deed, vm, None, reason.message)
+    settle(deed, vm, "error", reason.message, of_delete=row.kind == "vm.delete")
 
 
-def _stay(session: Session, stamp: Stamp, row: OperationRow, vm: VmRow, found: str, reason: str) -> None:
-    """After a migration that failed: where the run saw the VM at its source, there it is; else the observer will say."""
+def _stay(deed: Deed, row: OperationRow, vm: VmRow, found: str, reason: str) -> None:
+    """After a failed migration: where the run saw the VM at its source, there it is; else the observer will say."""
     if found in STATUSES:
-        allocations.free(session, vm.id, keep=row.host)
-        settle(session, stamp, vm, STATUSES[found], reason)
+        allocations.free(deed.session, vm.id, keep=row.host)
+        settle(deed, vm, STATUSES[found], reason)
     else:
-        settle(session, stamp, vm, "unknown", reason)
+        settle(deed, vm, "unknown", reason)
 
 
-def settle(
-    session: Session, stamp: Stamp, vm: VmRow, status: str, reason: str = "", *, of_delete: bool = False
-) -> None:
+def settle(deed: Deed, vm: VmRow, status: str, reason: str = "", *, of_delete: bool = False) -> None:
     """Give a VM the status that an operation left it in. One that is being deleted stays so, save by its delete."""
     if vm.status in ("deleting", "deleted") and not of_delete:
         return
     if vm.status == status or VM_TRANSITIONS.allows(vm.status, status):
-        move_vm(session, stamp, vm, status, reason)
+        move_vm(deed, vm, status, reason)
     else:
-        move_vm(session, stamp, vm, "error", reason or f"found {status}, which {vm.status} cannot become")
+        move_vm(deed, vm, "error", reason or f"found {status}, which {vm.status} cannot become")
 
 
-def _remove(session: Session, stamp: Stamp, vm: VmRow) -> None:
-    allocations.free(session, vm.id)
-    move_vm(session, stamp, vm, "deleted")
-    house_vm(session, stamp, vm, None)
+def _remove(deed: Deed, vm: VmRow) -> None:
+    allocations.free(deed.session, vm.id)
+    move_vm(deed, vm, "deleted")
+    house_vm(deed, vm, None)
 
 
 def _forget_domain(session: Session, row: OperationRow, vm: VmRow | None) -> None:
@@ -176,13 +172,13 @@ def _forget_domain(session: Session, row: OperationRow, vm: VmRow | None) -> Non
         session.delete(copy)
 
 
-def _count_run(session: Session, row: OperationRow, stamp: Stamp) -> None:
-    run = None if row.run is None else runs.lock(session, row.run)
+def _count_run(deed: Deed, row: OperationRow) -> None:
+    run = None if row.run is None else runs.lock(deed.session, row.run)
     if run is None:
         return
     run.ended += 1
     if run.ended >= run.operations:
-        run.ended_at = stamp.at
+        run.ended_at = deed.at
 
 
 def _reason(row: OperationRow, outcome: Outcome) -> Reason:

@@ -10,45 +10,43 @@ from minicloud.store import operation as operations
 from minicloud.store import vm as vms
 from minicloud.store.host import HostRow
 from minicloud.store.operation import OperationRow
-from minicloud.store.store import Session
 
-from .context import Context
 from .retry import back_off
-from .state import Stamp, emit_host, move_host, move_vm
+from .state import Deed, emit_host, move_host, move_vm
 
 AGAIN_FIRST_SECONDS = 30.0
 AGAIN_LONGEST_SECONDS = 600.0
 
 
-def succeed(session: Session, stamp: Stamp, row: OperationRow) -> None:
+def succeed(deed: Deed, row: OperationRow) -> None:
     """The power is proven off: nothing runs there, and what was seen there is no more. The host is locked."""
-    host = _host(session, row)
+    host = _host(deed, row)
     if host is None:
         return
     reason = f"{host.name} was fenced: its power is off"
     host.fence_not_before = None
-    domains.forget(session, host.name)
+    domains.forget(deed.session, host.name)
     if host.state == "fencing":
-        move_host(session, stamp, host, "down", reason)
-    busy = operations.open_of_vms(session)
-    for vm in vms.on_host(session, host.name):
+        move_host(deed, host, "down", reason)
+    busy = operations.open_of_vms(deed.session)
+    for vm in vms.on_host(deed.session, host.name):
         if vm.id not in busy and VM_TRANSITIONS.allows(vm.status, "lost"):
-            move_vm(session, stamp, vm, "lost", reason)
+            move_vm(deed, vm, "lost", reason)
 
 
-def give_up(ctx: Context, session: Session, stamp: Stamp, row: OperationRow, reason: str) -> None:
+def give_up(deed: Deed, row: OperationRow, reason: str) -> None:
     """The power may be on: the host stays suspected, and is left alone for a while. The host is locked."""
-    host = _host(session, row)
+    host = _host(deed, row)
     if host is None:
         return
-    host.fence_not_before = stamp.at + back_off(
-        row.tries, ctx.entropy.fraction(), first=AGAIN_FIRST_SECONDS, longest=AGAIN_LONGEST_SECONDS
+    host.fence_not_before = deed.at + back_off(
+        row.tries, deed.ctx.entropy.fraction(), first=AGAIN_FIRST_SECONDS, longest=AGAIN_LONGEST_SECONDS
     )
     if host.state == "fencing":
-        move_host(session, stamp, host, "suspect", reason)
+        move_host(deed, host, "suspect", reason)
     else:
-        emit_host(session, stamp, host, "host.fence", reason, {})
+        emit_host(deed, host, "host.fence", reason, {})
 
 
-def _host(session: Session, row: OperationRow) -> HostRow | None:
-    return None if row.host is None else hosts.find(session, row.host)
+def _host(deed: Deed, row: OperationRow) -> HostRow | None:
+    return None if row.host is None else hosts.find(deed.session, row.host)

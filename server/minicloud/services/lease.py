@@ -22,8 +22,8 @@ from minicloud.store.store import Session
 
 from . import order, signature
 from .authorisation import may_see, require_write
-from .context import SYSTEM, Actor, Context
-from .state import Stamp, explain_operation, move_operation
+from .context import Actor, Context
+from .state import Deed, explain_operation, move_operation
 from .view.operation import (
     Claim,
     Connection,
@@ -60,12 +60,12 @@ def take(ctx: Context, session: Session, row: OperationRow, owner: str, lease_se
 
     :returns: None when it became pointless: a stale copy's purge on a host that the VM came back to.
     """
-    stamp = Stamp(ctx.clock.now(), owner, row.request_id)
+    deed = Deed.by(ctx, session, owner, row.request_id)
     # A purge only names its VM: waiting for that row here, while others are held, could wait for ever.
     find = vms.lock if row.exclusive else vms.find
     vm = None if row.vm is None else find(session, row.vm)
     if row.kind == "domain.purge" and allocations.exists(session, row.vm or "", row.host or ""):
-        move_operation(session, stamp, row, "cancelled", "the VM belongs on that host again")
+        move_operation(deed, row, "cancelled", "the VM belongs on that host again")
         return None
     if vm is None:
         row.epoch = (row.epoch or 0) + 1
@@ -74,8 +74,8 @@ def take(ctx: Context, session: Session, row: OperationRow, owner: str, lease_se
         row.epoch = vm.epoch
     row.tries += 1
     row.lease_owner = owner
-    row.lease_until = stamp.at + timedelta(seconds=lease_seconds)
-    move_operation(session, stamp, row, "claimed", f"claimed by {owner}")
+    row.lease_until = deed.at + timedelta(seconds=lease_seconds)
+    move_operation(deed, row, "claimed", f"claimed by {owner}")
     return _build(ctx, session, row)
 
 
@@ -108,12 +108,12 @@ def started(ctx: Context, claim: Claim, run: str) -> None:
     """
     with ctx.write() as session:
         row = held_row(session, claim)
-        stamp = Stamp(ctx.clock.now(), claim.owner, row.request_id)
+        deed = Deed.by(ctx, session, claim.owner, row.request_id)
         if row.state == "claimed":
-            move_operation(session, stamp, row, "running", f"run {run}")
+            move_operation(deed, row, "running", f"run {run}")
         row.begun, row.run = True, run
-        row.started_at = row.started_at or stamp.at
-        _count_run(session, run, claim, stamp)
+        row.started_at = row.started_at or deed.at
+        _count_run(deed, run, claim)
 
 
 def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewal:
@@ -154,10 +154,10 @@ def release(ctx: Context, claim: Claim, reason: str) -> None:
     """
     with ctx.write("operations") as session:
         row = held_row(session, claim)
-        stamp = Stamp(ctx.clock.now(), claim.owner, row.request_id)
+        deed = Deed.by(ctx, session, claim.owner, row.request_id)
         row.tries -= 1
-        explain_operation(session, stamp, row, Reason("operation.released", reason))
-        move_operation(session, stamp, row, "queued", reason)
+        explain_operation(deed, row, Reason("operation.released", reason))
+        move_operation(deed, row, "queued", reason)
 
 
 def held_row(session: Session, claim: Claim) -> OperationRow:
@@ -187,10 +187,10 @@ def lease(ctx: Context, actor: Actor, operation: str, epoch: int, lease_seconds:
     held = by_epoch(ctx, actor, operation, epoch)
     with ctx.write() as session:
         row = held_row(session, held)
-        stamp = Stamp.of(ctx, actor)
+        deed = Deed.of(ctx, session, actor)
         if row.state == "claimed":
-            move_operation(session, stamp, row, "running", "its terminal is at work")
-        row.lease_until = stamp.at + timedelta(seconds=lease_seconds)
+            move_operation(deed, row, "running", "its terminal is at work")
+        row.lease_until = deed.at + timedelta(seconds=lease_seconds)
         return show_operation(row)
 
 
@@ -211,13 +211,7 @@ def by_epoch(ctx: Context, actor: Actor, operation: str, epoch: int) -> Claim:
                 hint="stop and write nothing; whoever took over reports",
                 details={"operation": operation, "epoch": epoch, "current_epoch": row.epoch},
             )
-        claim = _build(ctx, session, row)
-    return claim
-
-
-def system_stamp(ctx: Context, row: OperationRow) -> Stamp:
-    """The service's own mark on an operation."""
-    return Stamp(ctx.clock.now(), SYSTEM.name, row.request_id)
+        return _build(ctx, session, row)
 
 
 def _is_of(row: OperationRow, claim: Claim) -> bool:
@@ -268,9 +262,9 @@ def _build(ctx: Context, session: Session, row: OperationRow) -> Claim:
     )
 
 
-def _count_run(session: Session, run: str, claim: Claim, stamp: Stamp) -> None:
-    row = runs.lock(session, run)
+def _count_run(deed: Deed, run: str, claim: Claim) -> None:
+    row = runs.lock(deed.session, run)
     if row is None:
-        row = RunRow(id=run, playbook=claim.playbook, owner=claim.owner, operations=0, ended=0, started_at=stamp.at)
-        session.add(row)
+        row = RunRow(id=run, playbook=claim.playbook, owner=claim.owner, operations=0, ended=0, started_at=deed.at)
+        deed.session.add(row)
     row.operations += 1

@@ -9,12 +9,10 @@ from typing import Any, Final
 from minicloud_core.model.reason import Reason
 
 from minicloud.store.operation import OperationRow
-from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from . import identifier
-from .context import Actor, Context
-from .state import Stamp, emit_operation, explain_operation
+from .state import Deed, emit_operation, explain_operation
 
 # What must not wait behind ordinary work: cutting a dead host's power, ridding a returned one of stale copies.
 PRIORITIES: Final = {"host.fence": 0, "domain.purge": 5}
@@ -40,11 +38,10 @@ class Draft:
     reason: Reason | None = None
 
 
-def enqueue(ctx: Context, session: Session, actor: Actor, draft: Draft) -> OperationRow:
+def enqueue(deed: Deed, draft: Draft) -> OperationRow:
     """Write an operation, queued. Its VM's row is locked by the caller."""
-    stamp = Stamp.of(ctx, actor)
     row = OperationRow(
-        id=identifier.operation_id(stamp.at, ctx.entropy),
+        id=identifier.operation_id(deed.at, deed.ctx.entropy),
         kind=draft.kind,
         state="queued",
         exclusive=draft.exclusive,
@@ -57,20 +54,20 @@ def enqueue(ctx: Context, session: Session, actor: Actor, draft: Draft) -> Opera
         previous=dict(draft.previous),
         reasons=[],
         command=draft.command,
-        actor=actor.name,
-        request_id=actor.request_id,
-        not_before=stamp.at,
-        created_at=stamp.at,
+        actor=deed.actor,
+        request_id=deed.request_id,
+        not_before=deed.at,
+        created_at=deed.at,
         tries=0,
         begun=False,
         cancel_requested=False,
     )
-    session.add(row)
-    session.flush()
+    deed.session.add(row)
+    deed.session.flush()
     if draft.vm is not None and draft.exclusive:
         draft.vm.operation = row.id
     message = draft.reason.message if draft.reason else ""
-    emit_operation(session, stamp, row, "operation.state", message, {"from": None, "to": "queued"})
+    emit_operation(deed, row, "operation.state", message, {"from": None, "to": "queued"})
     if draft.reason is not None:
-        explain_operation(session, stamp, row, draft.reason)
+        explain_operation(deed, row, draft.reason)
     return row

@@ -30,7 +30,7 @@ def signed_url(base: str, key: bytes, image: str, file: str, now: datetime) -> s
     return f"{base.rstrip('/')}{path}?expires={expires}&signature={sign_path(key, path, expires)}"
 
 
-def check(key: bytes, image: str, file: str, expires: int, signature: str, now: datetime) -> None:
+def check(key: bytes, image: str, file: str, *, expires: int, signature: str, now: datetime) -> None:
     """:raises ForbiddenError: when the signature is not ours, or its time is over."""
     expected = sign_path(key, file_path(image, file), expires)
     if not hmac.compare_digest(expected.encode(), signature.encode()):

@@ -11,6 +11,7 @@ from minicloud_core.model.operation import ENDED, OPERATION_TRANSITIONS
 from minicloud_core.model.reason import Reason
 from minicloud_core.model.vm import VM_TRANSITIONS
 
+from minicloud.store import operation as operations
 from minicloud.store.event import EventRow, emit
 from minicloud.store.host import HostRow
 from minicloud.store.operation import OperationRow
@@ -21,19 +22,27 @@ from .context import Actor, Context
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """When something happens, by whom, on which request."""
+class Deed:
+    """One change under way: its transaction, and the when, who and on which request of the events that it leaves."""
 
+    ctx: Context
+    session: Session
     at: datetime
     actor: str
     request_id: str = ""
 
     @classmethod
-    def of(cls, ctx: Context, actor: Actor) -> Stamp:
-        return cls(ctx.clock.now(), actor.name, actor.request_id)
+    def of(cls, ctx: Context, session: Session, actor: Actor) -> Deed:
+        """A deed of somebody who asked."""
+        return cls(ctx, session, ctx.clock.now(), actor.name, actor.request_id)
+
+    @classmethod
+    def by(cls, ctx: Context, session: Session, name: str, request_id: str) -> Deed:
+        """A deed of a run or of the service itself, on behalf of a request."""
+        return cls(ctx, session, ctx.clock.now(), name, request_id)
 
 
-def move_vm(session: Session, stamp: Stamp, vm: VmRow, status: str, reason: str = "") -> None:
+def move_vm(deed: Deed, vm: VmRow, status: str, reason: str = "") -> None:
     """Give a VM a status; the one it has is no move, only its reason may be news.
 
     :raises TransitionError: when the table forbids it.
@@ -44,32 +53,40 @@ def move_vm(session: Session, stamp: Stamp, vm: VmRow, status: str, reason: str 
     old = vm.status
     vm.status = VM_TRANSITIONS.check(old, status)
     vm.status_reason = reason
-    vm.updated_at = stamp.at
+    vm.updated_at = deed.at
     if status == "deleted":
-        vm.deleted_at = stamp.at
-    _emit_vm(session, stamp, vm, "vm.status", reason, {"from": old, "to": status})
+        vm.deleted_at = deed.at
+    _emit_vm(deed, vm, "vm.status", reason, {"from": old, "to": status})
 
 
-def want_vm(session: Session, stamp: Stamp, vm: VmRow, desired: str, reason: str = "") -> None:
+def begin_vm(deed: Deed, vm: VmRow) -> None:
+    """Tell of a VM that has just been written."""
+    _emit_vm(deed, vm, "vm.status", "", {"from": None, "to": vm.status})
+
+
+def want_vm(deed: Deed, vm: VmRow, desired: str, reason: str = "") -> None:
     """Write what is wanted of a VM."""
     if vm.desired == desired:
         return
     old, vm.desired = vm.desired, desired
-    vm.updated_at = stamp.at
-    _emit_vm(session, stamp, vm, "vm.desired", reason, {"from": old, "to": desired})
+    vm.updated_at = deed.at
+    _emit_vm(deed, vm, "vm.desired", reason, {"from": old, "to": desired})
 
 
-def house_vm(session: Session, stamp: Stamp, vm: VmRow, host: str | None, reason: str = "") -> None:
-    """Write where a VM lives. What was observed of it elsewhere says nothing any more."""
+def house_vm(deed: Deed, vm: VmRow, host: str | None, reason: str = "") -> None:
+    """Write where a VM lives. What waits for it follows; what was observed of it elsewhere says nothing any more."""
     if vm.host == host:
         return
     old, vm.host = vm.host, host
-    vm.updated_at = stamp.at
+    for waiting in operations.open_of_vm(deed.session, vm.id):
+        if waiting.state == "queued":
+            waiting.host = host
+    vm.updated_at = deed.at
     vm.observed_state = vm.observed_host = vm.observed_at = None
-    _emit_vm(session, stamp, vm, "vm.host", reason, {"from": old, "to": host})
+    _emit_vm(deed, vm, "vm.host", reason, {"from": old, "to": host})
 
 
-def move_operation(session: Session, stamp: Stamp, operation: OperationRow, state: str, reason: str = "") -> None:
+def move_operation(deed: Deed, operation: OperationRow, state: str, reason: str = "") -> None:
     """Give an operation a state.
 
     :raises TransitionError: when the table forbids it.
@@ -79,18 +96,18 @@ def move_operation(session: Session, stamp: Stamp, operation: OperationRow, stat
     if state in ENDED or state == "queued":
         operation.lease_owner = operation.lease_until = None
     if state in ENDED:
-        operation.ended_at = stamp.at
-    emit_operation(session, stamp, operation, "operation.state", reason, {"from": old, "to": state})
+        operation.ended_at = deed.at
+    emit_operation(deed, operation, "operation.state", reason, {"from": old, "to": state})
 
 
-def explain_operation(session: Session, stamp: Stamp, operation: OperationRow, reason: Reason) -> None:
+def explain_operation(deed: Deed, operation: OperationRow, reason: Reason) -> None:
     """Add a link to an operation's chain of reasons."""
-    link = {**reason.to_mapping(), "at": stamp.at.isoformat()}
+    link = {**reason.to_mapping(), "at": deed.at.isoformat()}
     operation.reasons = [*operation.reasons, link]
-    emit_operation(session, stamp, operation, "operation.reason", reason.message, {"rule": reason.rule})
+    emit_operation(deed, operation, "operation.reason", reason.message, {"rule": reason.rule})
 
 
-def move_host(session: Session, stamp: Stamp, host: HostRow, state: str, reason: str = "") -> None:
+def move_host(deed: Deed, host: HostRow, state: str, reason: str = "") -> None:
     """Give a host a state; the one it has is no move. Placements decided before are void.
 
     :raises TransitionError: when the table forbids it.
@@ -101,58 +118,56 @@ def move_host(session: Session, stamp: Stamp, host: HostRow, state: str, reason:
     old = host.state
     host.state = HOST_TRANSITIONS.check(old, state)
     host.state_reason = reason
-    host.state_at = host.updated_at = stamp.at
+    host.state_at = host.updated_at = deed.at
     host.generation += 1
-    emit_host(session, stamp, host, "host.state", reason, {"from": old, "to": state})
+    emit_host(deed, host, "host.state", reason, {"from": old, "to": state})
 
 
-def emit_operation(
-    session: Session, stamp: Stamp, operation: OperationRow, kind: str, reason: str, data: dict[str, Any]
-) -> None:
+def emit_operation(deed: Deed, operation: OperationRow, kind: str, reason: str, data: dict[str, Any]) -> None:
     emit(
-        session,
+        deed.session,
         EventRow(
-            at=stamp.at,
+            at=deed.at,
             kind=kind,
             vm=operation.vm,
             operation=operation.id,
             host=operation.host,
             project=operation.project,
-            actor=stamp.actor,
-            request_id=operation.request_id or stamp.request_id,
+            actor=deed.actor,
+            request_id=operation.request_id or deed.request_id,
             reason=reason,
             data={"kind": operation.kind, **data},
         ),
     )
 
 
-def emit_host(session: Session, stamp: Stamp, host: HostRow, kind: str, reason: str, data: dict[str, Any]) -> None:
+def emit_host(deed: Deed, host: HostRow, kind: str, reason: str, data: dict[str, Any]) -> None:
     emit(
-        session,
+        deed.session,
         EventRow(
-            at=stamp.at,
+            at=deed.at,
             kind=kind,
             host=host.name,
-            actor=stamp.actor,
-            request_id=stamp.request_id,
+            actor=deed.actor,
+            request_id=deed.request_id,
             reason=reason,
             data=data,
         ),
     )
 
 
-def _emit_vm(session: Session, stamp: Stamp, vm: VmRow, kind: str, reason: str, data: dict[str, Any]) -> None:
+def _emit_vm(deed: Deed, vm: VmRow, kind: str, reason: str, data: dict[str, Any]) -> None:
     emit(
-        session,
+        deed.session,
         EventRow(
-            at=stamp.at,
+            at=deed.at,
             kind=kind,
             vm=vm.id,
             operation=vm.operation,
             host=vm.host,
             project=vm.project,
-            actor=stamp.actor,
-            request_id=stamp.request_id,
+            actor=deed.actor,
+            request_id=deed.request_id,
             reason=reason,
             data={"name": vm.name, **data},
         ),

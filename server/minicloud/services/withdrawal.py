@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from minicloud_core.model.errors import ConflictError
 from minicloud_core.model.operation import ENDED
 from minicloud_core.model.reason import Reason
@@ -10,32 +12,31 @@ from minicloud_core.model.vm import VM_TRANSITIONS
 from minicloud.store import allocation as allocations
 from minicloud.store import operation as operations
 from minicloud.store.operation import OperationRow
-from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from . import fencing
 from .command import change_command
-from .context import SYSTEM, Context
+from .context import SYSTEM
 from .queue import Draft, enqueue
-from .state import Stamp, emit_operation, explain_operation, house_vm, move_operation, move_vm, want_vm
+from .state import Deed, emit_operation, explain_operation, house_vm, move_operation, move_vm, want_vm
 
 
-def withdraw(ctx: Context, session: Session, stamp: Stamp, row: OperationRow, vm: VmRow | None, reason: str) -> None:
+def withdraw(deed: Deed, row: OperationRow, vm: VmRow | None, reason: str) -> None:
     """Cancel an operation that is locked with its VM: at once while it is queued, else by asking its run to stop.
 
     :raises ConflictError: when it has ended, or is a delete.
     """
     check(row)
     if row.state == "queued":
-        explain_operation(session, stamp, row, Reason("operation.cancelled", reason))
-        move_operation(session, stamp, row, "cancelled", reason)
-        take_back(ctx, session, stamp, row, vm)
+        explain_operation(deed, row, Reason("operation.cancelled", reason))
+        move_operation(deed, row, "cancelled", reason)
+        take_back(deed, row, vm)
         if vm is not None and row.exclusive:
-            vm.settled_at = stamp.at
+            vm.settled_at = deed.at
     elif not row.cancel_requested:
         row.cancel_requested = True
-        explain_operation(session, stamp, row, Reason("operation.cancel_requested", reason))
-        emit_operation(session, stamp, row, "operation.cancel", reason, {})
+        explain_operation(deed, row, Reason("operation.cancel_requested", reason))
+        emit_operation(deed, row, "operation.cancel", reason, {})
 
 
 def check(row: OperationRow) -> None:
@@ -48,44 +49,44 @@ def check(row: OperationRow) -> None:
         )
 
 
-def take_back(ctx: Context, session: Session, stamp: Stamp, row: OperationRow, vm: VmRow | None) -> None:
+def take_back(deed: Deed, row: OperationRow, vm: VmRow | None) -> None:
     """Leave the VM as it was before an operation that was cancelled; where that cannot be known, say so."""
     if row.kind == "host.fence":
-        fencing.give_up(ctx, session, stamp, row, "the fence was cancelled")
+        fencing.give_up(deed, row, "the fence was cancelled")
     if vm is None or not row.exclusive or vm.status in ("deleting", "deleted"):
         return
     if row.kind == "vm.create":
-        _unmake(ctx, session, stamp, row, vm)
+        _unmake(deed, row, vm)
         return
     reason = f"{row.kind} was cancelled"
-    want_vm(session, stamp, vm, str(row.previous.get("desired", vm.desired)), reason)
+    want_vm(deed, vm, str(row.previous.get("desired", vm.desired)), reason)
     if row.kind == "vm.migrate" and not row.begun:
-        allocations.free(session, vm.id, keep=row.host)
+        allocations.free(deed.session, vm.id, keep=row.host)
     before = str(row.previous.get("status", "unknown"))
     # A run that was stopped on its way may have got anywhere: the observer will tell.
     known = not row.begun and VM_TRANSITIONS.allows(vm.status, before)
-    move_vm(session, stamp, vm, before if known else "unknown", reason)
+    move_vm(deed, vm, before if known else "unknown", reason)
 
 
-def _unmake(ctx: Context, session: Session, stamp: Stamp, row: OperationRow, vm: VmRow) -> None:
+def _unmake(deed: Deed, row: OperationRow, vm: VmRow) -> None:
     if row.previous:
         # The VM is older than this create, which was to make its domain again.
-        move_vm(session, stamp, vm, "error", "making the domain again was cancelled")
+        move_vm(deed, vm, "error", "making the domain again was cancelled")
         return
-    want_vm(session, stamp, vm, "absent", "the create was cancelled")
+    want_vm(deed, vm, "absent", "the create was cancelled")
     if not row.begun:
-        discard(session, stamp, vm, "cancelled before it was begun")
+        discard(deed, vm, "cancelled before it was begun")
         return
-    move_vm(session, stamp, vm, "deleting", "the create was cancelled")
-    if not [other for other in operations.open_of_vm(session, vm.id) if other.kind == "vm.delete"]:
+    move_vm(deed, vm, "deleting", "the create was cancelled")
+    if not [other for other in operations.open_of_vm(deed.session, vm.id) if other.kind == "vm.delete"]:
         reason = Reason("create.cancelled", f"{row.id} was cancelled after a run had begun; what it left is removed")
         command = change_command("vm.delete", vm.name, vm.project, {})
-        enqueue(ctx, session, SYSTEM, Draft("vm.delete", vm.host, command, vm=vm, reason=reason))
+        enqueue(replace(deed, actor=SYSTEM.name), Draft("vm.delete", vm.host, command, vm=vm, reason=reason))
 
 
-def discard(session: Session, stamp: Stamp, vm: VmRow, reason: str) -> None:
+def discard(deed: Deed, vm: VmRow, reason: str) -> None:
     """Delete a VM of which nothing was ever made."""
-    allocations.free(session, vm.id)
-    move_vm(session, stamp, vm, "deleting", reason)
-    move_vm(session, stamp, vm, "deleted", reason)
-    house_vm(session, stamp, vm, None)
+    allocations.free(deed.session, vm.id)
+    move_vm(deed, vm, "deleting", reason)
+    move_vm(deed, vm, "deleted", reason)
+    house_vm(deed, vm, None)

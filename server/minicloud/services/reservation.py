@@ -1,0 +1,128 @@
+"""Deciding on a snapshot without a lock, and committing only while the chosen host is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeVar
+
+from minicloud_core.scheduler.decision import Decision
+from minicloud_core.scheduler.pipeline import place
+from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.snapshot import HostView, Snapshot
+
+from minicloud.store import allocation as allocations
+from minicloud.store import host as hosts
+from minicloud.store.allocation import AllocationRow
+from minicloud.store.host import HostRow
+from minicloud.store.operation import OperationRow
+from minicloud.store.placement import PlacementRow
+from minicloud.store.store import Session
+from minicloud.store.vm import VmRow
+
+from .context import Context
+from .state import Deed
+
+TRIES: Final = 6
+
+Answer = TypeVar("Answer")
+
+
+def reserve(
+    ctx: Context,
+    request: Request,
+    *,
+    prepare: Callable[[Session], Answer | None],
+    commit: Callable[[Session, Decision], Answer],
+) -> Answer:
+    """Find room and take it.
+
+    After a few times of being overtaken the last decision is made with every host locked: a crowd may delay a request,
+    but not starve it.
+
+    :param prepare: the first thing in each transaction: takes its locks, writes nothing. An answer other than None
+        ends the search.
+    :param commit: writes what takes the room. It runs only while the chosen host's generation is the decision's.
+    :raises NoCapacityError: when no host can take it, with each host's reasons.
+    """
+    for _attempt in range(TRIES):
+        with ctx.read() as session:
+            snapshot = take_snapshot(session)
+        decision = decide(ctx, snapshot, request)
+        with ctx.write("operations") as session:
+            answer = prepare(session)
+            if answer is not None:
+                return answer
+            if _take(session, snapshot, decision):
+                return commit(session, decision)
+    with ctx.write("operations") as session:
+        answer = prepare(session)
+        if answer is not None:
+            return answer
+        hosts.lock_all(session)
+        snapshot = take_snapshot(session)
+        decision = decide(ctx, snapshot, request)
+        _take(session, snapshot, decision)
+        return commit(session, decision)
+
+
+def decide(ctx: Context, snapshot: Snapshot, request: Request) -> Decision:
+    """The scheduler's decision by the context's policy and clock."""
+    return place(snapshot, request, ctx.policy, now=ctx.clock.now().timestamp())
+
+
+def take_snapshot(session: Session) -> Snapshot:
+    """The fleet, as placement reads it.
+
+    Hosts are read before allocations: whatever is allocated in between moves a generation, and the commit notices.
+    """
+    rows = hosts.everything(session)
+    totals = allocations.totals(session)
+    return Snapshot(_view(row, totals.get(row.name, (0, 0, 0, 0))) for row in rows)
+
+
+def allocate(deed: Deed, vm: VmRow, host: str) -> None:
+    """Promise a host's share to a VM. The host's generation was moved on in this transaction."""
+    deed.session.add(
+        AllocationRow(vm=vm.id, host=host, cpu=vm.cpu, ram_mib=vm.ram_mib, disk_bytes=vm.disk_bytes, created_at=deed.at)
+    )
+
+
+def keep(deed: Deed, vm: VmRow, operation: OperationRow, decision: Decision) -> None:
+    """Keep a decision with its reasons."""
+    deed.session.add(
+        PlacementRow(vm=vm.id, operation=operation.id, host=decision.host, at=deed.at, decision=decision.to_mapping())
+    )
+
+
+def _take(session: Session, snapshot: Snapshot, decision: Decision) -> bool:
+    if decision.host is None:
+        raise decision.no_capacity()
+    host = snapshot.host(decision.host)
+    assert host is not None
+    return hosts.advance(session, host.id, host.generation)
+
+
+def _view(row: HostRow, allocated: tuple[int, int, int, int]) -> HostView:
+    _count, cpu, ram_mib, disk_bytes = allocated
+    return HostView(
+        id=row.name,
+        cpu=row.cpu,
+        ram_mib=row.ram_mib,
+        disk_bytes=row.disk_bytes,
+        state=row.state,
+        cordoned=row.cordoned,
+        allocated_cpu=cpu,
+        allocated_ram_mib=ram_mib,
+        allocated_disk_bytes=disk_bytes,
+        cpu_overcommit=row.cpu_overcommit,
+        ram_reserved_mib=row.ram_reserved_mib,
+        labels=row.labels,
+        load=row.load,
+        load_at=_seconds(row.load_at),
+        generation=row.generation,
+    )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

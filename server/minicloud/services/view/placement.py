@@ -1,0 +1,25 @@
+"""Placements, as services show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from minicloud.store.placement import PlacementRow
+
+
+@dataclass(frozen=True)
+class PlacementView:
+    """A decision of the scheduler for one VM. ``decision`` is ``Decision.to_mapping``."""
+
+    vm: str
+    operation: str
+    host: str | None
+    at: datetime
+    decision: Mapping[str, Any]
+
+
+def show_placement(row: PlacementRow) -> PlacementView:
+    return PlacementView(vm=row.vm, operation=row.operation, host=row.host, at=row.at, decision=row.decision)
