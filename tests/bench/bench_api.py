@@ -1,25 +1,21 @@
 """How long the API takes to answer at a steady rate, reading and creating.
 
-Reading is measured on the fleet of real hosts. Creating is measured on a service of its own whose playbooks do
-nothing (``tests/bench/playbooks``): hundreds of QEMUs on this machine would measure QEMU. Everything else is the real
-thing, and busy: parsing, placing, the transaction, the runner and its runs.
+Reading is measured on the fleet of real hosts. Creating is measured on a service of its own whose hands are idle
+(``tests/idle``): hundreds of QEMUs on this machine would measure QEMU. Everything else is the real thing, and busy:
+parsing, placing, the transaction, the runner and its runs.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 
 from tests.bench.figures import Table, milliseconds, percentile
 from tests.bench.load import Request, Sample, run
+from tests.idle.cloud import idle_cloud
 from tests.lab.fleet import Fleet
-from tests.lab.service import ROOT, Service
+from tests.lab.service import ROOT
 
-PLAYBOOKS = Path(__file__).parent / "playbooks"
 HOSTS = 3
 FLOOR_MS, AIM_MS = 200, 50
 
@@ -50,7 +46,7 @@ def _reads(fleet: Fleet, rate: float, seconds: float) -> Iterator[tuple[str, ...
 
 
 def _creates(rate: float, seconds: float) -> Iterator[tuple[str, ...]]:
-    with _service_with_idle_hands() as service:
+    with idle_cloud(ROOT / ".build" / "bench-api", port=18086, hosts=HOSTS) as service:
         dry = run(
             service.url,
             service.token,
@@ -67,56 +63,6 @@ def _creates(rate: float, seconds: float) -> Iterator[tuple[str, ...]]:
             seconds=seconds,
         )
         yield _row(f"POST /v1/vms, each a new VM on one of {HOSTS} hosts", samples)
-
-
-@contextmanager
-def _service_with_idle_hands() -> Iterator[Service]:
-    state = ROOT / ".build" / "bench-api"
-    shutil.rmtree(state, ignore_errors=True)
-    state.mkdir(parents=True, mode=0o700)
-    # The hosts are not there: what is known of them comes from here, once, and must not grow stale on the way.
-    options = {"playbooks": str(PLAYBOOKS), "suspect_after": "3600", "observe_interval": "300"}
-    service = Service(state, ("127.0.0.1:18086",), options=options)
-    service.start()
-    try:
-        _register(service)
-        yield service
-    finally:
-        service.stop()
-        shutil.rmtree(state)
-
-
-def _register(service: Service) -> None:
-    """Register hosts and tell what an observer would have seen of them."""
-    from minicloud.client import Client
-    from minicloud.services import observation
-    from minicloud.services.opening import open_context
-    from minicloud.services.view.observation import HostObservation
-    from minicloud.settings import Settings
-
-    context = open_context(Settings(state_dir=service.state))
-    try:
-        with Client(service.url, service.token) as client:
-            for number in range(1, HOSTS + 1):
-                # An address of TEST-NET-1: nobody answers there.
-                client.hosts.register({"name": f"idle{number}", "address": f"192.0.2.{number}"})
-                observation.record(
-                    context,
-                    HostObservation(
-                        f"idle{number}",
-                        datetime.now(UTC),
-                        cpu=1024,
-                        ram_mib=4 * 1024 * 1024,
-                        disk_bytes=2**44,
-                        load=0.0,
-                    ),
-                )
-            kernel = service.state / "kernel"
-            kernel.write_bytes(b"nobody boots this")
-            files = [{"role": "kernel", "path": str(kernel)}]
-            client.images.register({"name": "tiny", "kind": "kernel", "files": files})
-    finally:
-        context.store.close()
 
 
 def _row(name: str, samples: list[Sample]) -> tuple[str, ...]:

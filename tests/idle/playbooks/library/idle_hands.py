@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the minicloud authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For the benchmark of the API: answers as the vm module does after a success, and touches nothing."""
+"""For a service with idle hands: answers as the vm module does after a success, and touches nothing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,65 @@
+"""A real service whose hands are idle: its playbooks say that everything was done, and its hosts are words.
+
+For what is about the service and its callers alone, where hundreds of QEMUs, or any, would be in the way. API, store,
+scheduler, runner and ansible-runner are the real ones, in a real process.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from minicloud.client import Client
+
+from tests.lab.service import Service
+
+PLAYBOOKS = Path(__file__).parent / "playbooks"
+
+
+@contextmanager
+def idle_cloud(state: Path, *, port: int, hosts: int) -> Iterator[Service]:
+    """The service between its start and its end; the state directory is made, and taken away."""
+    shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(parents=True, mode=0o700)
+    # What is known of the hosts comes from here, once, and must not grow stale on the way.
+    options = {"playbooks": str(PLAYBOOKS), "suspect_after": "3600", "observe_interval": "300"}
+    service = Service(state, (f"127.0.0.1:{port}",), options=options)
+    try:
+        service.start()
+        _furnish(service, hosts)
+        yield service
+    finally:
+        service.stop()
+        shutil.rmtree(state)
+
+
+def _furnish(service: Service, hosts: int) -> None:
+    """Register hosts and an image, and tell what an observer would have seen."""
+    with Client(service.url, service.token) as client:
+        for number in range(1, hosts + 1):
+            # An address of TEST-NET-1: nobody answers there.
+            client.hosts.register({"name": f"idle{number}", "address": f"192.0.2.{number}"})
+        kernel = service.state / "kernel"
+        kernel.write_bytes(b"nobody boots this")
+        client.images.register({"name": "tiny", "kind": "kernel", "files": [{"role": "kernel", "path": str(kernel)}]})
+    _observe(service, hosts)
+
+
+def _observe(service: Service, hosts: int) -> None:
+    from minicloud.services import observation
+    from minicloud.services.opening import open_context
+    from minicloud.services.view.observation import HostObservation
+    from minicloud.settings import Settings
+
+    context = open_context(Settings(state_dir=service.state))
+    try:
+        for number in range(1, hosts + 1):
+            seen = HostObservation(
+                f"idle{number}", datetime.now(UTC), cpu=1024, ram_mib=4 * 1024**2, disk_bytes=2**44, load=0.0
+            )
+            observation.record(context, seen)
+    finally:
+        context.store.close()
