@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""A host's hypervisor, opened: the connection and what goes with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .capabilities import HostCapabilities, read_capabilities, read_host_architecture, read_host_uuid
+from .connection import open_connection
+from .failure import explained
+from .watch import DomainWatch
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a host keeps what is minicloud's: cached images, serial logs, locks."""
+
+    images: Path = Path("/var/lib/minicloud/images")
+    console: Path = Path("/var/lib/minicloud/console")
+    locks: Path = Path("/run/minicloud")
+
+    def console_log(self, uuid: str) -> Path:
+        return self.console / f"{uuid}.log"
+
+    def lock(self, uuid: str) -> Path:
+        return self.locks / f"{uuid}.lock"
+
+
+@dataclass
+class Hypervisor:
+    """One open host. Its methods may be called from many threads."""
+
+    connection: Any
+    watch: DomainWatch
+    layout: Layout
+    accelerator: str
+    uuid: str
+    architecture: str
+    _capabilities: dict[str, HostCapabilities] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def capabilities(self, architecture: str) -> HostCapabilities:
+        """What a new domain of an architecture is made of here; asked once.
+
+        :raises HypervisorError: when the host cannot run it.
+        """
+        with self._lock:
+            if architecture not in self._capabilities:
+                self._capabilities[architecture] = read_capabilities(self.connection, architecture, self.accelerator)
+            return self._capabilities[architecture]
+
+
+@contextmanager
+def open_hypervisor(uri: str, layout: Layout, accelerator: str = "auto") -> Iterator[Hypervisor]:
+    """Open a host.
+
+    :param uri: of the libvirtd on the machine that this runs on: images and logs are files of that machine.
+    :param accelerator: ``auto``, ``kvm`` or ``tcg``, for domains that are made new.
+    :raises HypervisorError: when libvirtd does not answer.
+    """
+    with open_connection(uri) as connection:
+        with explained("read the host's capabilities"):
+            xml = connection.getCapabilities()
+            watch = DomainWatch(connection)
+        try:
+            yield Hypervisor(connection, watch, layout, accelerator, read_host_uuid(xml), read_host_architecture(xml))
+        finally:
+            watch.close()
