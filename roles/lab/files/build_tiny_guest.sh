@@ -12,8 +12,10 @@ target=$1
 kernel=$2
 skeleton=$3
 
-# The power button and what QEMU's virtio machine needs, soonest needed first. Dependencies are found below.
-modules="evdev button virtio_pci virtio_net virtio_blk virtio_balloon virtio_rng virtio_scsi sd_mod sr_mod isofs"
+# The power button's modules come before everything else (etc/rcS), then what QEMU's virtio machine needs, the network
+# first. Dependencies are found below.
+button_modules="evdev button"
+modules="virtio_pci virtio_net virtio_blk virtio_balloon virtio_rng virtio_scsi sd_mod sr_mod isofs"
 
 work=$(mktemp -d "$target/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -33,13 +35,17 @@ chroot "$root" /bin/busybox --install -s /bin
 ln -s bin/busybox "$root/init"
 
 # modprobe prints the modules in the order in which they must be inserted, and "builtin NAME" for those that need not be.
-for module in $modules; do
+for module in $button_modules $modules; do
   modprobe --dirname "$work/kernel" --set-version "$version" --show-depends "$module"
 done | while read -r verb path; do
   [ "$verb" = insmod ] || continue
-  [ ! -e "$root/lib/modules/${path##*/}" ] || continue
+  name=${path##*/}
+  [ ! -e "$root/lib/modules/$name" ] || continue
   cp "$path" "$root/lib/modules/"
-  echo "/lib/modules/${path##*/}"
+  case " $button_modules " in
+    *" ${name%.ko} "*) ;;
+    *) echo "/lib/modules/$name" ;;
+  esac
 done > "$work/modules.order"
 mv "$work/modules.order" "$root/etc/modules.order"
 
