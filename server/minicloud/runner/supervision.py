@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
-from minicloud_core.model.errors import LeaseLostError, MinicloudError
+from minicloud_core.model.errors import LeaseLostError, MinicloudError, UnavailableError
 
 from minicloud.services import operation as operations
 from minicloud.services.context import Context
@@ -24,6 +24,9 @@ from .verdict import Tally, ended_without_result, entries_of
 _FLUSH = 0.1
 _COMPANY = 10.0
 _FAREWELL = 4.0
+# While the database is away: log entries kept for each operation, pauses between tries to settle one.
+_KEPT_BACK = 1000
+_PATIENCE = (0.5, 1.0, 2.0, 4.0)
 
 _log = structlog.get_logger(__name__)
 
@@ -118,15 +121,30 @@ class Supervision:
                 operations.append(self._context, self._claims[name], entries)
             except LeaseLostError:
                 self.lose([name])
+            except UnavailableError as error:
+                _log.warning("run.log_kept_back", operation=name, error=error.message)
+                self._pending[name] = entries[-_KEPT_BACK:]
 
     def _settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> None:
         for claim, outcome in settled:
             try:
-                operations.finish(self._context, claim, self._as_asked(claim, outcome))
+                self._finish(claim, self._as_asked(claim, outcome))
             except LeaseLostError:
                 _log.info("operation.lease_lost", operation=claim.operation, run=self.run)
             except MinicloudError as error:
-                _log.error("operation.finish_refused", operation=claim.operation, run=self.run, error=error.message)
+                # Its lease runs out, and it is tried again: every order may be repeated.
+                _log.error("operation.not_settled", operation=claim.operation, run=self.run, error=error.message)
+
+    def _finish(self, claim: Claim, outcome: Outcome) -> None:
+        """Settle, in spite of a database that is away for a few seconds."""
+        for pause in _PATIENCE:
+            try:
+                operations.finish(self._context, claim, outcome)
+                return
+            except UnavailableError as error:
+                _log.warning("operation.settling_again", operation=claim.operation, error=error.message)
+                time.sleep(pause)
+        operations.finish(self._context, claim, outcome)
 
     def _as_asked(self, claim: Claim, outcome: Outcome) -> Outcome:
         """An operation that was done before its cancellation came through is done."""
