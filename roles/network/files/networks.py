@@ -100,9 +100,7 @@ def carry_out(steps: list[str], network: dict[str, Any], connection: Any, existi
     if "stop" in steps:
         guests = attached(connection, network["name"])
         if guests:
-            sys.exit(
-                f"network {network['name']} has to change but {', '.join(guests)} are on it: stop or migrate them first"
-            )
+            sys.exit(f"network {network['name']} cannot change under {', '.join(guests)}: stop or migrate them first")
         existing.destroy()
     if "define" in steps:
         old = None if existing is None else existing.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)
