@@ -108,14 +108,14 @@ class ApiClient:
     sleep: Callable[[float], None] = time.sleep
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> ApiClient:
+    def from_options(cls, options: Mapping[str, Any]) -> ApiClient:
         """A client from options named as in ``API_ARGUMENTS``.
 
         :raises ApiError: when the file that is to hold the token cannot be read.
         """
         return cls(
             url=str(options["url"]).rstrip("/"),
-            token=read_token(options, environment),
+            token=read_token(options, os.environ),
             timeout=float(options.get("timeout") or 30.0),
             validate_certs=options.get("validate_certs") is not False,
             ca_path=options.get("ca_path"),

@@ -5,15 +5,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from ..model.reason import Reason
 from .limits import Limits
 from .request import Request
 from .snapshot import HostView
 
-# A hard rule: why this host will not do, or None when it will.
-Filter = Callable[[HostView, Request, Limits], Reason | None]
 
-# A preference: how much this host is liked, 0 to 1, at a time in Unix seconds. Asked only about hosts that passed.
-Scorer = Callable[[HostView, Request, Limits, float], float]
+class Filter(Protocol):
+    """A hard rule: why this host will not do, or None when it will."""
+
+    def __call__(self, host: HostView, request: Request, limits: Limits) -> Reason | None: ...
+
+
+class Scorer(Protocol):
+    """A preference: how much this host is liked, 0 to 1, at a time in Unix seconds.
+
+    Asked only about hosts that every filter lets pass.
+    """
+
+    def __call__(self, host: HostView, request: Request, limits: Limits, now: float) -> float: ...
