@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.idle.cloud import idle_cloud
@@ -63,19 +64,12 @@ def run(cloud: Service, tmp_path: Path) -> Run:
 @pytest.fixture
 def on_terminal(cloud: Service, tmp_path: Path) -> Callable[..., str]:
     """Runs ``minicloud`` on a pseudo-terminal; all that it wrote there."""
-    import pexpect
 
     def invoke(*words: str, **variables: str) -> str:
         inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
         environment = {**inherited, **cloud.environment, "TERM": "xterm-256color", **variables}
-        child = pexpect.spawn(
-            str(COMMANDS / "minicloud"),
-            list(words),
-            env=environment,
-            cwd=str(tmp_path),
-            dimensions=(40, 160),
-            timeout=60,
-        )
+        command = str(COMMANDS / "minicloud")
+        child = pexpect.spawn(command, [*words], env=environment, cwd=str(tmp_path), dimensions=(40, 160), timeout=60)
         written = child.read().decode()
         child.close()
         return written

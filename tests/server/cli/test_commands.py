@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -10,9 +11,8 @@ from uuid import uuid4
 import pytest
 from minicloud.client import Client
 
-from tests.lab.service import Service
-
-from .conftest import Run
+from tests.lab.service import COMMANDS, Service
+from tests.server.cli.conftest import Run
 
 
 def new() -> str:
@@ -225,10 +225,6 @@ def test_no_token_and_no_service(run: Run, tmp_path: Path) -> None:
 
 
 def test_events_are_followed_as_lines_of_json(cloud: Service) -> None:
-    import subprocess
-
-    from tests.lab.service import COMMANDS
-
     with subprocess.Popen(
         [COMMANDS / "minicloud", "events", "--after", "0", "-o", "json"],
         env=cloud.environment,
@@ -242,4 +238,4 @@ def test_events_are_followed_as_lines_of_json(cloud: Service) -> None:
         seen = (json.loads(line) for line in follower.stdout)
         event = next(event for event in seen if event["data"]["vm"] == vm["id"])
         follower.terminate()
-    assert event["event"].startswith("vm.") or event["event"].startswith("operation.")
+    assert event["event"].startswith(("vm.", "operation."))
