@@ -220,11 +220,21 @@ def registration(params: dict[str, Any], before: dict[str, Any] | None) -> dict[
         given["ram_reserved_mib"] = parse_mib(params["ram_reserved"], field="ram_reserved")
     if params["fence"] is not None:
         given["fence"] = params["fence"]
-    known = {key: before[key] for key in _KEPT if before.get(key) is not None} if before else {}
+    known = _known(before) if before else {}
     if before is None and "address" not in given:
         problem = Problem("address", f"{params['name']} is not registered yet, so an address is needed", "192.0.2.11")
         raise InputError([problem])
     return {"name": params["name"], **known, **given}
+
+
+def _known(before: dict[str, Any]) -> dict[str, Any]:
+    """What stays as it is. What the service made of the address is left to it, since the address may change."""
+    made = {"libvirt_uri": f"qemu+tls://{_bracket(before['address'])}/system", "migrate_address": before["address"]}
+    return {key: before[key] for key in _KEPT if before.get(key) not in (None, made.get(key))}
+
+
+def _bracket(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _says_more_than_cordon(params: dict[str, Any]) -> bool:

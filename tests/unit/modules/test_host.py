@@ -97,6 +97,28 @@ def test_what_is_not_said_stays_as_it_is(hosts: Hosts, ask: Run) -> None:
     assert result["diff"]["before"]["ram_reserved_mib"] is None
 
 
+@pytest.mark.parametrize(
+    ("old", "uri"),
+    [("192.0.2.11", "qemu+tls://192.0.2.11/system"), ("2001:db8::11", "qemu+tls://[2001:db8::11]/system")],
+)
+def test_what_follows_from_the_address_follows_a_new_one(
+    service: Any, hosts: Hosts, ask: Run, old: str, uri: str
+) -> None:
+    hosts.kept = {**KNOWN, "address": old, "libvirt_uri": uri, "migrate_address": old}
+    ask("host", name="node1", address="192.0.2.99")
+    sent = service.sent("POST")[0].body
+    assert sent["address"] == "192.0.2.99"
+    assert "libvirt_uri" not in sent
+    assert "migrate_address" not in sent
+
+
+def test_a_uri_and_a_migration_address_of_their_own_stay(service: Any, hosts: Hosts, ask: Run) -> None:
+    own = {"libvirt_uri": "qemu+ssh://root@192.0.2.11/system", "migrate_address": "198.51.100.11"}
+    hosts.kept = {**KNOWN, **own}
+    ask("host", name="node1", address="192.0.2.99")
+    assert {key: service.sent("POST")[0].body[key] for key in own} == own
+
+
 def test_a_host_is_cordoned_and_uncordoned(service: Any, hosts: Hosts, ask: Run) -> None:
     hosts.kept = dict(KNOWN)
     assert ask("host", name="node1", cordoned=True)["changed"]
