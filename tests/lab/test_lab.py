@@ -171,7 +171,7 @@ def test_again_changes_nothing(lab: object) -> None:
 def test_a_colliding_lab_is_refused(lab: object) -> None:
     run = playbook("lab_up", lab_name="t2")
     assert run.returncode != 0
-    assert f"mcbr-{NAME} has 10.74.0.1/24, inside {SUBNET}" in " ".join(run.stdout.split())
+    assert f"mcbr-{NAME} has 10.74.0.1/24, which meets {SUBNET}" in " ".join(run.stdout.split())
     assert not Path("/var/lib/minicloud-lab/t2").exists()
     assert not Path("/sys/class/net/mcbr-t2").exists()
 

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = {
         "start": "switch on",
         "status": "tell the power: off, on or hung",
-        **{verb: text for verb, (text, _) in VERBS.items()},
+        **{verb: text for verb, (text, _act) in VERBS.items()},
     }
     for verb, text in verbs.items():
         power = commands.add_parser(verb, help=text)
@@ -86,7 +86,7 @@ def perform(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.command == "start":
         acted = site.start(lab, hosts)
     else:
-        _, act = VERBS[arguments.command]
+        _text, act = VERBS[arguments.command]
         acted = [host for host in hosts if act(Power(lab, lab.host(host)))]
     return {"changed": bool(acted), "hosts": acted}
 

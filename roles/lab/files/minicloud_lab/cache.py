@@ -91,13 +91,14 @@ def fill(cache: Path, wanted: Ingredients, in_use: Iterable[str]) -> Contents:
     with _locked(cache):
         missing = [step for step in steps if not _holds(step[0], step[1])]
         if missing:
+            _sweep(cache)
             with _machine_apt(cache):
                 for entry, key, build in missing:
                     _build(entry, key, build)
         for entry in (base, packages):
             os.utime(entry)
         _prune(cache, {str(base), str(packages), *in_use})
-    return Contents(base, packages, images, tuple(entry.name for entry, _, _ in missing))
+    return Contents(base, packages, images, tuple(step[0].name for step in missing))
 
 
 def _holds(entry: Path, key: str) -> bool:
@@ -109,7 +110,6 @@ def _holds(entry: Path, key: str) -> bool:
 
 def _build(entry: Path, key: str, build: Callable[[Path], None]) -> None:
     draft = entry.with_name(f".{entry.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     build(draft)
     (draft / _KEY_FILE).write_text(key)
@@ -165,6 +165,12 @@ def _locked(cache: Path) -> Iterator[None]:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what a build that was killed left behind; drafts have names that start with a dot."""
+    for draft in [*cache.glob(".*"), *cache.glob("images/.*")]:
+        shutil.rmtree(draft)
 
 
 def _prune(cache: Path, kept: set[str]) -> None:

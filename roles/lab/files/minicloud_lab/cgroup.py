@@ -27,7 +27,7 @@ def mounts(mountinfo: str) -> tuple[Path | None, list[Path]]:
     """
     unified, legacy = None, []
     for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
+        before, _dash, after = line.partition(" - ")
         path, kind, options = Path(before.split()[4]), after.split()[0], after.split()[2].split(",")
         if kind == "cgroup2":
             unified = unified or path
@@ -112,7 +112,7 @@ class ControlGroup:
     def remove(self) -> None:
         """Remove the empty group, and its parents when no other host is in them."""
         for group in self._all:
-            for below, _, _ in os.walk(group, topdown=False):
+            for below, _groups, _files in os.walk(group, topdown=False):
                 Path(below).rmdir()
             for parent in (group.parent, group.parent.parent):
                 try:

@@ -34,7 +34,7 @@ def conflicts(
             continue
         for item in addresses:
             if ipaddress.IPv4Interface(f"{item['local']}/{item['prefixlen']}").network.overlaps(lab.network):
-                found.append(f"{link['ifname']} has {item['local']}/{item['prefixlen']}, inside {lab.subnet}")
+                found.append(f"{link['ifname']} has {item['local']}/{item['prefixlen']}, which meets {lab.subnet}")
     for route in routes:
         if (
             route["dst"] != "default"
