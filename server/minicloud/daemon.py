@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 import uvicorn
+from minicloud_core.model.errors import MinicloudError
 from minicloud_core.scheduler.policy import policy_named
 from starlette.types import ASGIApp
 
@@ -83,10 +84,11 @@ def make_probes(context: Context, parts: dict[str, Part]) -> dict[str, Probe]:
 
     def probe_database() -> str | None:
         try:
-            return context.store.trouble()
-        except Exception as error:
-            logger.warning("database does not answer", error=str(error))
-            return "the database does not answer"
+            context.store.ping()
+            context.store.check()
+        except MinicloudError as error:
+            return error.message
+        return None
 
     def probe(part: Part) -> Probe:
         return lambda: None if part.healthy else "it does not run"

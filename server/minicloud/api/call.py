@@ -11,13 +11,14 @@ from time import monotonic
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Header, Query
-from minicloud_core.model.errors import UnauthenticatedError
+from minicloud_core.model.errors import UnauthenticatedError, UnavailableError
 from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from minicloud.services import token
+from minicloud.services.console import ConsoleReader
 from minicloud.services.context import Actor, Context, Idempotency
 
 from .body import decode_object, read_bytes
@@ -65,11 +66,24 @@ class Guard:
         self._known[digest] = (now + self._ttl, actor)
 
 
+class NoConsole:
+    """Stands in where nothing observes hosts."""
+
+    def read_console(self, host: str, uuid: str, tail: int) -> bytes:
+        raise UnavailableError(f"this process does not observe {host}, so it cannot read the console of {uuid}")
+
+
 @dataclass
 class Room:
-    """Everything that handlers work with, put together once."""
+    """Everything that handlers work with, put together once.
+
+    :param probes: by part of the service, what is wrong with it.
+    :param registry: where figures for Prometheus are kept.
+    :param streams_max: event streams that may be open at once.
+    """
 
     context: Context
+    console: ConsoleReader = field(default_factory=NoConsole)
     probes: Mapping[str, Probe] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     streams_max: int = 64

@@ -13,11 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from minicloud.services import event as events
+from minicloud.services import operation as operations
+from minicloud.services import vm as vms
 from minicloud.services.view.event import EventView
 
 from .call import Call, Caller, Room
 from .output import Event
-from .parameter import NameFilter
+from .parameter import NameFilter, ProjectName
 
 HEARTBEAT: Final = 15.0
 # Other processes' changes give no hint here; they are found this much later.
@@ -28,8 +30,10 @@ _ID: Final = re.compile(r"^[0-9]{1,15}$")
 
 async def stream(
     call: Caller,
+    *,
     vm: NameFilter = None,
     operation: NameFilter = None,
+    project: ProjectName = None,
     last_event_id: Annotated[
         str | None, Header(alias="Last-Event-ID", description="Resume after this event; 0 for all that are kept.")
     ] = None,
@@ -39,21 +43,26 @@ async def stream(
         raise UnavailableError(
             f"{call.room.streams_max} event streams are open already", hint="close one, or poll the resource itself"
         )
-    start = await _start(call, last_event_id, vm, operation)
+    start = await _start(call, last_event_id)
+    vm_id, operation_id = await run_in_threadpool(_resolve, call, vm, project, operation)
     return StreamingResponse(
-        _guarded(call.room, _follow(call, start, vm, operation)),
+        _guarded(call.room, _follow(call, start, vm_id, operation_id)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _start(call: Call, last_event_id: str | None, vm: str | None, operation: str | None) -> int:
+async def _start(call: Call, last_event_id: str | None) -> int:
     if last_event_id is not None and not _ID.match(last_event_id):
         raise InputError([Problem("Last-Event-ID", f"{last_event_id!r} is not an event's id", "a whole number")])
-    start = await run_in_threadpool(events.latest, call.context) if last_event_id is None else int(last_event_id)
-    # Reading once before the answer begins turns an unknown VM or operation into a 404 rather than a silent stream.
-    await run_in_threadpool(events.after, call.context, call.actor, start, limit=1, vm=vm, operation=operation)
-    return start
+    return await run_in_threadpool(events.latest, call.context) if last_event_id is None else int(last_event_id)
+
+
+def _resolve(call: Call, vm: str | None, project: str | None, operation: str | None) -> tuple[str | None, str | None]:
+    """The ids behind what the caller named; what does not exist is a 404 rather than a silent stream."""
+    vm_id = None if vm is None else vms.get(call.context, call.actor, vm, project=project).id
+    operation_id = None if operation is None else operations.get(call.context, call.actor, operation).id
+    return vm_id, operation_id
 
 
 async def _guarded(room: Room, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Query
@@ -12,12 +13,13 @@ from minicloud.services import operation as operations
 from minicloud.services.view.operation import OperationEventView, OperationView, Outcome
 
 from .body import parse
-from .call import Caller, Changer, answer
+from .call import Call, Caller, Changer, answer
 from .input import LeaseBody, ReasonBody, ResultBody
 from .output import Operation, OperationEvent, Page
 from .parameter import Cursor, Limit, NameFilter, OperationRef
 
 LOG_ENTRIES_MAX = 10_000
+_PAGE = 500
 
 
 def list_(
@@ -62,8 +64,7 @@ def events(
 
 def log(call: Caller, operation: OperationRef) -> Response:
     """Read what ansible-playbook printed for an operation."""
-    views = operations.events(call.context, call.actor, operation, limit=LOG_ENTRIES_MAX)
-    return PlainTextResponse("".join(write_line(view) for view in views))
+    return PlainTextResponse("".join(write_entry(view) for view in _read_log(call, operation)))
 
 
 async def lease(change: Changer, operation: OperationRef) -> Response:
@@ -94,10 +95,20 @@ def read_outcome(body: ResultBody) -> Outcome:
     return Outcome.failed(error, retry=False, result=body.result)
 
 
-def write_line(view: OperationEventView) -> str:
-    """One entry of the log as people read it."""
-    text = view.data.get("stdout") or view.data.get("message") or view.kind
-    return f"{str(text).rstrip()}\n"
+def write_entry(view: OperationEventView) -> str:
+    """One entry of the log as ansible-playbook printed it; empty where it printed nothing."""
+    text = str(view.data.get("output") or "").rstrip()
+    return f"{text}\n" if text else ""
+
+
+def _read_log(call: Call, operation: str) -> Iterator[OperationEventView]:
+    last = 0
+    for _page in range(LOG_ENTRIES_MAX // _PAGE):
+        views = operations.events(call.context, call.actor, operation, after=last, limit=_PAGE)
+        yield from views
+        if len(views) < _PAGE:
+            return
+        last = views[-1].number
 
 
 def _answer(view: OperationView) -> Response:

@@ -116,8 +116,10 @@ class VmAnswer(Vm):
 class Placement(Shape):
     """Why a VM is where it is: for each host its score with its parts, or the rule that refused it."""
 
-    vm: str | None
+    vm: str
+    operation: str
     host: str | None
+    at: datetime
     decision: dict[str, Any]
 
 

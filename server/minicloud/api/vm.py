@@ -69,31 +69,31 @@ def list_(
     return answer(Page[Vm].model_validate(page))
 
 
-def get(call: Caller, vm: VmRef) -> Response:
+def get(call: Caller, vm: VmRef, project: ProjectName = None) -> Response:
     """Get a VM."""
-    return answer(Vm.model_validate(vms.get(call.context, call.actor, vm)))
+    return answer(Vm.model_validate(vms.get(call.context, call.actor, vm, project=project)))
 
 
-async def delete(change: Changer, vm: VmRef) -> Response:
+async def delete(change: Changer, vm: VmRef, project: ProjectName = None) -> Response:
     """Delete a VM with its disks."""
-    return await _change(change, vm, "delete", ChangeBody)
+    return await _change(change, vm, project, "delete", ChangeBody)
 
 
-async def stop(change: Changer, vm: VmRef) -> Response:
+async def stop(change: Changer, vm: VmRef, project: ProjectName = None) -> Response:
     """Stop a VM: ask its guest to, then pull the plug."""
-    return await _change(change, vm, "stop", StopBody)
+    return await _change(change, vm, project, "stop", StopBody)
 
 
-async def migrate(change: Changer, vm: VmRef) -> Response:
+async def migrate(change: Changer, vm: VmRef, project: ProjectName = None) -> Response:
     """Move a running VM to another host."""
-    return await _change(change, vm, "migrate", MigrateBody)
+    return await _change(change, vm, project, "migrate", MigrateBody)
 
 
 def verb(name: str, summary: str) -> Callable[..., Coroutine[Any, Any, Response]]:
     """The handler of a verb that needs nothing but the VM."""
 
-    async def handler(change: Changer, vm: VmRef) -> Response:
-        return await _change(change, vm, name, ChangeBody)
+    async def handler(change: Changer, vm: VmRef, project: ProjectName = None) -> Response:
+        return await _change(change, vm, project, name, ChangeBody)
 
     handler.__name__ = name
     handler.__doc__ = summary
@@ -107,26 +107,27 @@ pause = verb("pause", "Pause a VM; it keeps its memory.")
 resume = verb("resume", "Resume a paused VM.")
 
 
-def explain(call: Caller, vm: VmRef) -> Response:
+def explain(call: Caller, vm: VmRef, project: ProjectName = None) -> Response:
     """Say why a VM is where it is, and was where it was; newest first."""
-    views = placement.explain(call.context, call.actor, vm)
+    views = placement.explain(call.context, call.actor, vm, project=project)
     return answer(Page[Placement](items=[Placement.model_validate(view) for view in views], next=None))
 
 
 def read_console(
     call: Caller,
     vm: VmRef,
+    project: ProjectName = None,
     tail: Annotated[int, Query(ge=1, le=CONSOLE_MAX, description="Bytes from the end.")] = 65536,
 ) -> Response:
     """Read what a VM wrote to its serial console."""
-    content = console.read(call.context, call.actor, vm, tail=tail)
+    content = console.read(call.context, call.actor, call.room.console, vm, tail=tail, project=project)
     return PlainTextResponse(content, media_type="text/plain; charset=utf-8")
 
 
-async def _change(change: Change, ref: str, name: str, shape: type[ChangeBody]) -> Response:
+async def _change(change: Change, ref: str, project: str | None, name: str, shape: type[ChangeBody]) -> Response:
     arguments = parse(shape, change.body).model_dump(exclude_none=True, exclude_unset=True)
     claim = arguments.pop("claim", None)
-    result: VmChange = await change.run(vms.change, ref, name, claim=claim, **arguments)
+    result: VmChange = await change.run(vms.change, ref, name, project=project, claim=claim, **arguments)
     return await _answer(change, result, result.changed, settled=200)
 
 
