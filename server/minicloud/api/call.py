@@ -26,6 +26,7 @@ from .output import Shape
 from .waiting import Relay
 
 WAIT_MAX: Final = 300.0
+_REMEMBERED_MAX: Final = 1024
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 # What is wrong with a part of the service, or None.
@@ -54,16 +55,17 @@ class Guard:
                 "the request carries no token", hint="send the header Authorization: Bearer TOKEN"
             )
         digest, now = hashlib.sha256(secret.encode()).digest(), self._clock()
-        until, actor = self._known.get(digest, (0.0, None))
-        if actor is None or until <= now:
-            actor = await run_in_threadpool(token.authenticate, self._context, secret)
-            self._remember(digest, now, actor)
+        known = self._known.get(digest)
+        if known is not None and now < known[0]:
+            return known[1].on(request_id)
+        actor = await run_in_threadpool(token.authenticate, self._context, secret)
+        self._remember(digest, now + self._ttl, actor)
         return actor.on(request_id)
 
-    def _remember(self, digest: bytes, now: float, actor: Actor) -> None:
-        if len(self._known) >= 1024:
+    def _remember(self, digest: bytes, until: float, actor: Actor) -> None:
+        if len(self._known) >= _REMEMBERED_MAX:
             self._known.clear()
-        self._known[digest] = (now + self._ttl, actor)
+        self._known[digest] = (until, actor)
 
 
 class NoConsole:

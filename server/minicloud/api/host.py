@@ -16,8 +16,7 @@ from .parameter import Cursor, HostRef, Limit, NameFilter
 
 async def register(change: Changer) -> Response:
     """Register a host, or change what is known of it."""
-    body = parse(HostBody, change.body)
-    result = await change.run(hosts.register, HostSpec(**body.model_dump()))
+    result = await change.run(hosts.register, _spec(parse(HostBody, change.body)))
     return _answer(result, 201 if result.created and not change.dry_run else 200)
 
 
@@ -64,6 +63,11 @@ def domains(call: Caller, host: HostRef) -> Response:
 def show(view: HostView | HostSummary) -> AnyHost:
     """A host as its reader may see it."""
     return (HostDetail if isinstance(view, HostView) else Host).model_validate(view)
+
+
+def _spec(body: HostBody) -> HostSpec:
+    fence = body.fence.model_dump() if body.fence and body.fence.agent else {}
+    return HostSpec(**body.model_dump(exclude={"fence"}), fence=None if body.fence is None else fence)
 
 
 def _reason(change: Change) -> str:

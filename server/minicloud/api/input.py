@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from minicloud_core.model.vm import CPU_MAX, DISKS_MAX, NICS_MAX, USER_DATA_MAX
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 # The widest whole number that every database takes.
 INT_MAX: Final = 2**31 - 1
@@ -97,10 +97,19 @@ class MigrateBody(ChangeBody):
 
 
 class FenceBody(Shape):
-    """The fence agent that cuts the host's power, and what it is told. The options are never shown again."""
+    """The fence agent that cuts the host's power, and what it is told. The options are never shown again.
 
-    agent: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]{1,255}$")]
+    Left out, what is known stays; an empty object takes the agent away.
+    """
+
+    agent: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]{0,255}$")] = ""
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _check_agent(self) -> Self:
+        if self.options and not self.agent:
+            raise ValueError("options need an agent that takes them")
+        return self
 
 
 class HostBody(Shape):

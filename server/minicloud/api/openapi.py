@@ -30,9 +30,11 @@ _MEANINGS: Mapping[int, str] = {
 
 def describe_responses(route: Route) -> dict[int | str, dict[str, Any]]:
     """FastAPI's ``responses`` for a route."""
-    described = {status: _describe(status, answer) for status, answer in route.answers.items()}
+    described: dict[int | str, dict[str, Any]] = {
+        status: _describe(status, answer) for status, answer in route.answers.items()
+    }
     problem = {"schema": {"$ref": _REF.format(model="Problem")}}
-    return {**described, "default": {"description": "A problem.", "content": {MEDIA_TYPE: problem}}}
+    return described | {"default": {"description": "A problem.", "content": {MEDIA_TYPE: problem}}}
 
 
 def describe_body(route: Route) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def test_a_body_is_read_into_its_shape() -> None:
         ({"name": "n1", "address": "a", "ssh_port": "22"}, {"ssh_port"}),
         ({"name": "n1", "address": "a", "ssh_port": 70000, "colour": "red"}, {"ssh_port", "colour"}),
         ({"name": "n1", "address": "a", "labels": {"tier": 1}}, {"labels.tier"}),
-        ({"name": "n1", "address": "a", "fence": {"options": []}}, {"fence.agent", "fence.options"}),
+        ({"name": "n1", "address": "a", "fence": {"agent": "a b", "options": []}}, {"fence.agent", "fence.options"}),
+        ({"name": "n1", "address": "a", "fence": {"options": {"ip": "10.0.0.9"}}}, {"fence"}),
     ],
 )
 def test_every_field_that_is_wrong_is_named(body: dict[str, Any], fields: set[str]) -> None:
