@@ -66,12 +66,12 @@ def complete(mapping: Mapping[str, Any], known: Definition | None, host_uuid: st
     problems += check_name(given["name"]) + check_name(given["id"], field="id")
     uuid = given.get("uuid") or (known.uuid if known else "")
     given["uuid"] = read_uuid(uuid) if uuid else derive_uuid(host_uuid, given["id"])
-    given.setdefault("state", "present")
+    _fill_state(given, problems)
     _fill_identity(given, known)
     _fill_size(given, known, problems)
     _fill_disks(given, known, problems)
     _fill_nics(given, known, problems)
-    _fill_cloud_init(given)
+    _fill_cloud_init(given, problems)
     given.setdefault("labels", dict(known.labels) if known else {})
     problems += check_labels(given["labels"])
     boot = _read_boot(given, known, problems)
@@ -93,6 +93,12 @@ def read_uuid(value: object) -> str:
     except ValueError:
         allowed = "such as 3f0c2a9e-8d55-4c0e-9a43-5a9d3b8f6f10"
         raise InputError([Problem("uuid", f"{value!r} is not a UUID", allowed)]) from None
+
+
+def _fill_state(given: dict[str, Any], problems: list[Problem]) -> None:
+    state = given.setdefault("state", "running" if given.get("action") else "present")
+    if given.get("action") and state != "running":
+        problems.append(Problem("action", f"a VM that is to be {state} cannot be told to {given['action']}", "running"))
 
 
 def _fill_identity(given: dict[str, Any], known: Definition | None) -> None:
@@ -189,10 +195,15 @@ def _refuse_twins(field: str, key: str, items: Sequence[Mapping[str, Any]], prob
     )
 
 
-def _fill_cloud_init(given: dict[str, Any]) -> None:
+def _fill_cloud_init(given: dict[str, Any], problems: list[Problem]) -> None:
     seed = given.get("cloud_init")
     if seed is None:
         return
+    problems.extend(
+        Problem(f"cloud_init.{key}", "not text", "text, which reaches the guest byte for byte")
+        for key, value in seed.items()
+        if value is not None and not isinstance(value, str)
+    )
     # The instance's id makes cloud-init run once: it has to stay what it is for the VM's life.
     identity = f"instance-id: {given['uuid']}\nlocal-hostname: {given['name']}\n"
     given["cloud_init"] = {

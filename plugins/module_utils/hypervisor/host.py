@@ -22,15 +22,21 @@ from .watch import DomainWatch
 class Layout:
     """Where a host keeps what is minicloud's: cached images, serial logs, locks."""
 
-    images: Path = Path("/var/lib/minicloud/images")
-    console: Path = Path("/var/lib/minicloud/console")
-    locks: Path = Path("/run/minicloud")
+    root: Path = Path("/var/lib/minicloud")
+
+    @classmethod
+    def at(cls, root: str) -> Layout:
+        return cls(Path(root))
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
 
     def console_log(self, uuid: str) -> Path:
-        return self.console / f"{uuid}.log"
+        return self.root / "console" / f"{uuid}.log"
 
     def lock(self, uuid: str) -> Path:
-        return self.locks / f"{uuid}.lock"
+        return self.root / "locks" / f"{uuid}.lock"
 
 
 @dataclass

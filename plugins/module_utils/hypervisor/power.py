@@ -16,7 +16,7 @@ from .failure import OPERATION_INVALID, explained, tolerating
 from .watch import DomainWatch
 
 # A guest that still boots misses the power button: press it again, every so many seconds.
-_PRESS_AGAIN: Final = 5.0
+_PRESS_AGAIN: Final = 2.0
 
 
 class Power:

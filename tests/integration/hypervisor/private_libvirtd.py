@@ -115,6 +115,17 @@ class PrivateLibvirtd:
         command = ["virsh", "--quiet", "--connect", self.uri, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
+    def add_pool(self, name: str, path: Path) -> None:
+        """A directory pool, active."""
+        path.mkdir(parents=True)
+        self.virsh("pool-create-as", name, "dir", "--target", str(path))
+
+    def add_network(self, name: str) -> None:
+        """A network on the bridge that leads nowhere, active."""
+        xml = self.folder / f"{name}.xml"
+        xml.write_text(f"<network><name>{name}</name><forward mode='bridge'/><bridge name='lab0'/></network>")
+        self.virsh("net-create", str(xml))
+
     def inside(self, *command: str) -> list[str]:
         """A command line that runs in its namespaces."""
         return ["nsenter", "--target", str(self.pid), "--mount", "--net", "--uts", "--ipc", "--pid", "--", *command]
@@ -140,4 +151,6 @@ class PrivateLibvirtd:
 def _require(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing or os.geteuid() != 0:
-        raise RuntimeError(f"needs root and the programs {', '.join(programs)}; missing: {', '.join(missing) or 'root'}")
+        raise RuntimeError(
+            f"needs root and the programs {', '.join(programs)}; missing: {', '.join(missing) or 'root'}"
+        )
