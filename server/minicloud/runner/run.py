@@ -21,7 +21,7 @@ from .process_tree import become_subreaper, descendants, extinguish, is_connecti
 
 NICENESS = 5
 # How long ansible-runner may take to notice a cancel, in seconds.
-POLL = 0.5
+POLL = 0.25
 
 
 def main(arguments: list[str]) -> int:
@@ -58,11 +58,10 @@ def _play(
         playbook=task["playbook"],
         inventory=str(directory / "inventory.json"),
         forks=task["forks"],
-        envvars={},
+        # Through a file: ansible-runner forgets settings that it is only told.
         settings={"pexpect_timeout": POLL, "job_timeout": task["timeout"], "suppress_output_file": True},
         fact_cache_type="",
         quiet=True,
-        suppress_env_files=True,
         event_handler=handle,
         cancel_callback=cancelled,
     )

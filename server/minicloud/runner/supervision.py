@@ -140,10 +140,11 @@ class Supervision:
         for pause in _PATIENCE:
             try:
                 operations.finish(self._context, claim, outcome)
-                return
             except UnavailableError as error:
                 _log.warning("operation.settling_again", operation=claim.operation, error=error.message)
                 time.sleep(pause)
+            else:
+                return
         operations.finish(self._context, claim, outcome)
 
     def _as_asked(self, claim: Claim, outcome: Outcome) -> Outcome:
