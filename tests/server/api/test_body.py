@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from minicloud_core.model.errors import InputError, MinicloudError
-
 from minicloud.api.body import decode_object, parse
 from minicloud.api.input import HostBody, ProjectBody, StopBody, TokenBody
 from minicloud.api.problem import MalformedBodyError
+from minicloud_core.model.errors import InputError, MinicloudError
 
 
 def test_nothing_is_an_empty_object() -> None:

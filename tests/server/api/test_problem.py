@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from minicloud_core.model import errors
-
 from minicloud.api.problem import MEDIA_TYPE, STATUS, answer_problem, problem_of, status_of
+from minicloud_core.model import errors
 
 
 def kinds(base: type[errors.MinicloudError] = errors.MinicloudError) -> Iterator[type[errors.MinicloudError]]:
