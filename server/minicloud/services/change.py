@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from minicloud_core.model.reason import Reason
-from minicloud_core.model.vm import VERBS
 
 from minicloud.store import operation as operations
 from minicloud.store.operation import OperationRow
@@ -75,18 +74,23 @@ def change(
         found = resolve_vm(session, actor, reference, project=project)
         deed = Deed.of(ctx, session, actor)
         vm = locked(session, found.id)
-        return _delete(wish, deed, vm) if verb == "delete" else _act(wish, deed, vm)
+        return carry_out(wish, deed, vm)
+
+
+def carry_out(wish: Change, deed: Deed, vm: VmRow) -> VmChange:
+    """Do a verb other than ``migrate`` to a VM that is locked; see :func:`change`."""
+    return _delete(wish, deed, vm) if wish.verb == "delete" else _act(wish, deed, vm)
 
 
 def _act(wish: Change, deed: Deed, vm: VmRow) -> VmChange:
     busy = operations.open_of_vm(deed.session, vm.id)
     if not busy and vm.status == DONE.get(wish.verb):
-        want_vm(deed, vm, VERBS[wish.verb][1] or vm.desired, wish.verb)
+        want_vm(deed, vm, wish.desired(vm), wish.verb)
         return wish.remember(deed.session, VmChange(show_vm(vm), None, changed=False))
     check_free(vm, busy)
     status, previous = check_possible(vm, wish.verb), {"status": vm.status, "desired": vm.desired}
     move_vm(deed, vm, status, wish.reason.message if wish.reason else "")
-    want_vm(deed, vm, VERBS[wish.verb][1] or vm.desired, wish.verb)
+    want_vm(deed, vm, wish.desired(vm), wish.verb)
     return wish.finish(deed, vm, _queue(wish, deed, vm, previous))
 
 
@@ -128,4 +132,4 @@ def _rehearse(wish: Change, session: Session, vm: VmRow) -> VmChange:
         return VmChange(replace(view, status="deleting", desired="absent"), None, changed=True)
     check_free(vm, busy)
     status = check_possible(vm, wish.verb)
-    return VmChange(replace(view, status=status, desired=VERBS[wish.verb][1] or vm.desired), None, changed=True)
+    return VmChange(replace(view, status=status, desired=wish.desired(vm)), None, changed=True)

@@ -39,6 +39,12 @@ def fence_command(host: str, agent: str) -> str:
     return _line("host.fence", {"name": host, "agent": agent}, {}) + " -e @options.yml"
 
 
+def purge_command(host: str, order: Mapping[str, Any]) -> str:
+    """A playbook would ask the service and remove the VM itself; a stale copy is removed by the module alone."""
+    words = ["ansible", "-i", f"{host},", host, "-m", "minicloud.libvirt.vm", "-a", json.dumps({"vms": [order]})]
+    return shlex.join(words)
+
+
 def _project(project: str) -> dict[str, str]:
     return {} if project == "default" else {"project": project}
 

@@ -25,7 +25,10 @@ from .view.vm import VmChange, show_vm
 
 @dataclass(frozen=True)
 class Change:
-    """One verb under way. ``reason`` is kept with the operation; None for somebody's plain wish."""
+    """One verb under way. ``reason`` is kept with the operation; None for somebody's plain wish.
+
+    A ``correction`` is a step towards what is desired: it leaves that as it is.
+    """
 
     ctx: Context
     actor: Actor
@@ -35,10 +38,15 @@ class Change:
     lease_seconds: float = 60
     idempotency: Idempotency | None = None
     reason: Reason | None = None
+    correction: bool = False
 
     @property
     def kind(self) -> str:
         return f"vm.{self.verb}"
+
+    def desired(self, vm: VmRow) -> str:
+        """What is desired of the VM from now on."""
+        return vm.desired if self.correction else VERBS[self.verb][1] or vm.desired
 
     def remember(self, session: Session, answer: VmChange) -> VmChange:
         operation = None if answer.operation is None else answer.operation.id

@@ -32,6 +32,10 @@ def on_host(session: Session, host: str) -> Sequence[AllocationRow]:
     return session.scalars(select(AllocationRow).where(AllocationRow.host == host).order_by(AllocationRow.vm)).all()
 
 
+def everything(session: Session) -> Sequence[AllocationRow]:
+    return session.scalars(select(AllocationRow)).all()
+
+
 def exists(session: Session, vm: str, host: str) -> bool:
     return session.get(AllocationRow, (vm, host)) is not None
 

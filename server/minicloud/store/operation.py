@@ -115,6 +115,18 @@ def open_of_kind(
     return session.scalars(query.order_by(OperationRow.number)).all()
 
 
+def failed_since(session: Session, kind: str, host: str, vm: str, moment: datetime) -> bool:
+    """Whether an operation of that kind, there and for that VM, failed after a moment."""
+    query = select(OperationRow.number).where(
+        OperationRow.kind == kind,
+        OperationRow.host == host,
+        OperationRow.vm == vm,
+        OperationRow.state == "failed",
+        OperationRow.ended_at > moment,
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def open_on_host(session: Session, host: str) -> Sequence[OperationRow]:
     """Open operations that are carried out on a host or bring a VM there."""
     query = select(OperationRow).where(

@@ -76,13 +76,14 @@ class Store:
         with _speaking(self._engine):
             self.schema.check()
 
-    def ping(self) -> None:
-        """Ask the database for nothing.
-
-        :raises UnavailableError: when it does not answer.
-        """
-        with _speaking(self._engine), self._engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+    def trouble(self) -> str | None:
+        """What is wrong with the database now; None when it answers."""
+        try:
+            with _speaking(self._engine), self._engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except UnavailableError as error:
+            return error.message
+        return None
 
     def close(self) -> None:
         self._engine.dispose()

@@ -26,7 +26,8 @@ class HostSpec:
 
     :param libvirt_uri: where the observer connects; empty means ``qemu+tls://<address>/system``.
     :param migrate_address: where other hosts send migrations; empty means ``address``.
-    :param fence: ``{"agent": "fence_ipmilan", "options": {…}}``; None for a host whose power nobody can cut.
+    :param labels: None keeps those that are known.
+    :param fence: ``{"agent": "fence_ipmilan", "options": {…}}``; None keeps what is known, an empty mapping removes it.
     :param cpu_overcommit: virtual CPUs for each thread; None for the policy's.
     """
 
@@ -111,10 +112,15 @@ class DomainView:
 
 @dataclass(frozen=True)
 class HostChange:
-    """The answer to a change of a host. ``operation`` only where one was queued (fence)."""
+    """The answer to a change of a host.
+
+    :param created: whether it was not known before.
+    :param operation: the id of a ``host.fence``; None for other changes.
+    """
 
     host: HostView
     changed: bool
+    created: bool = False
     operation: str | None = None
     replayed: bool = False
 
