@@ -12,13 +12,14 @@ from minicloud_core.model.errors import MinicloudError
 from minicloud.services import host as hosts
 from minicloud.services import observation as observations
 from minicloud.services.context import SYSTEM, Context
+from minicloud.services.view.host import HostView
 from minicloud.services.view.observation import HostObservation
 from minicloud.settings import Settings
 
+from .console import read_console
 from .watch import HostWatch
 
 _REFRESH = 1.0
-_PAGE = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ class Observer:
     def __init__(self, context: Context, settings: Settings) -> None:
         self._context = context
         self._settings = settings
+        self._pki = settings.pki_dir / "client"
         self._watches: dict[str, HostWatch] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._tend_forever, name="observer", daemon=True)
@@ -64,6 +66,16 @@ class Observer:
         watches = list(self._watches.values())
         return ObserverStatus(self.healthy, len(watches), sum(watch.connected for watch in watches))
 
+    def read_console(self, host: str, uuid: str, tail: int) -> bytes:
+        """The last ``tail`` bytes that a domain wrote to its serial console; may be called from any thread.
+
+        :raises NotFoundError: when no such host is registered.
+        :raises UnavailableError: when the host cannot be asked.
+        """
+        view = hosts.get(self._context, SYSTEM, host)
+        assert isinstance(view, HostView)  # whole for an admin, which the service itself is
+        return read_console(view.libvirt_uri, self._pki, uuid, tail)
+
     def _tend_forever(self) -> None:
         while not self._stop.is_set():
             try:
@@ -87,7 +99,7 @@ class Observer:
         watch = HostWatch(
             name,
             uri,
-            self._settings.pki_dir / "client",
+            self._pki,
             interval=self._settings.observe_interval,
             clock=self._context.clock.now,
             record=self._record,

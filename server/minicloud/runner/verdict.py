@@ -137,7 +137,7 @@ def entries_of(event: Mapping[str, Any], operations: Iterable[str]) -> dict[str,
         return {}
     data = event.get("event_data") or {}
     told = {key: data[key] for key in ("play", "task", "host") if data.get(key)}
-    told |= {"output": text} if text else {}
+    told |= {"stdout": text} if text else {}
     if kind == "result":
         told["failed"] = event.get("event") != "runner_on_ok"
     moment = _moment(event.get("created"))

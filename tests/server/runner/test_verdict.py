@@ -124,7 +124,7 @@ def test_a_result_is_logged_at_the_operations_it_names_with_their_items_alone() 
 
 def test_the_start_of_a_task_is_logged_everywhere() -> None:
     entries = entries_of({**event("playbook_on_task_start"), "stdout": "\r\nTASK [Make the VMs] ***"}, ["op-1", "op-3"])
-    assert {one.data["output"] for one in entries.values()} == {"TASK [Make the VMs] ***"}
+    assert {one.data["stdout"] for one in entries.values()} == {"TASK [Make the VMs] ***"}
     assert set(entries) == {"op-1", "op-3"}
 
 
