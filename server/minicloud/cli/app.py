@@ -50,6 +50,10 @@ def main(
             show_default=False,
         ),
     ] = "",
+    project: Annotated[
+        str | None,
+        typer.Option(envvar="MINICLOUD_PROJECT", help="Whose VMs are meant; for administrators, others have one."),
+    ] = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", envvar="MINICLOUD_OUTPUT", help="table for people, json for programs.")
     ] = Output.TABLE,
@@ -60,7 +64,7 @@ def main(
     3 not found, 4 not allowed, 5 conflict, 6 no capacity, 7 service unreachable, 8 the operation failed, 9 --wait
     ran out of time.
     """
-    ctx.obj = Session(url=url, token=token, output=output)
+    ctx.obj = Session(url=url, token=token, project=project, output=output)
 
 
 app.add_typer(vm.app, name="vm")

@@ -44,13 +44,14 @@ class Session:
 
     url: str
     token: str = ""
+    project: str | None = None
     output: Output = Output.TABLE
     out: Console = field(default_factory=lambda: make_console(sys.stdout.isatty()))
     err: Console = field(default_factory=lambda: make_console(sys.stderr.isatty(), stderr=True))
 
     @cached_property
     def client(self) -> Client:
-        return Client(self.url, self.token or find_token())
+        return Client(self.url, self.token or find_token(), self.project)
 
     @property
     def json(self) -> bool:

@@ -19,9 +19,6 @@ from .vm_spec import spec_from
 app = typer.Typer(no_args_is_help=True, help="Virtual machines.")
 
 VmArgument = Annotated[str, typer.Argument(metavar="VM", help="Its id or its name.")]
-ProjectOption = Annotated[
-    str | None, typer.Option(help="A project; for administrators, others have one.", show_default=False)
-]
 
 _SUMMARY: Final[list[Column]] = [
     ("ID", field_of("id")),
@@ -81,7 +78,6 @@ def create(
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key with the same spec makes one VM.", show_default=False)
     ] = None,
-    project: ProjectOption = None,
     wait: WaitOption = False,
     timeout: TimeoutOption = 300,
     dry_run: DryRunOption = False,
@@ -102,7 +98,7 @@ def create(
         network_config=network_config,
         ssh_keys=ssh_key or (),
     )
-    vm = session.client.vms.create(spec, dry_run=dry_run, project=project, idempotency_key=idempotency_key)
+    vm = session.client.vms.create(spec, dry_run=dry_run, idempotency_key=idempotency_key)
     if dry_run:
         show_dry_run(session, vm)
         return
@@ -119,13 +115,12 @@ def list_vms(
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only those with this label; repeat for more.")
     ] = None,
-    project: ProjectOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default=False)] = None,
     output: OutputOption = None,
 ) -> None:
     """List VMs."""
     session = session_of(ctx, output)
-    vms = session.client.vms.list(name=name, status=status, host=host, labels=label or (), project=project, most=limit)
+    vms = session.client.vms.list(name=name, status=status, host=host, labels=label or (), most=limit)
     show_list(session, vms, _SUMMARY, nothing="no VMs; make one with: minicloud vm create NAME")
 
 

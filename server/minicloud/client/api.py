@@ -22,6 +22,7 @@ class Client:
 
     :param url: where the service listens.
     :param token: the bearer token.
+    :param project: for an administrator's token: the project whose VMs are meant.
     :param options: passed on to :class:`minicloud.client.transport.Transport`.
 
     >>> with Client("http://127.0.0.1:8080", token) as client:
@@ -29,10 +30,10 @@ class Client:
     ...     client.operations.wait(vm["operation"])
     """
 
-    def __init__(self, url: str = DEFAULT_URL, token: str = "", **options: Any) -> None:
+    def __init__(self, url: str = DEFAULT_URL, token: str = "", project: str | None = None, **options: Any) -> None:
         self.transport = Transport(url, token, **options)
         self.events = Events(self.transport)
-        self.vms = Vms(self.transport)
+        self.vms = Vms(self.transport, project)
         self.hosts = Hosts(self.transport)
         self.operations = Operations(self.transport, self.events)
         self.images = Images(self.transport)

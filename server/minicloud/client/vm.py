@@ -43,10 +43,15 @@ class Vm(TypedDict, total=False):
 
 
 class Vms:
-    """``/v1/vms``. A VM is named by its id or its name."""
+    """``/v1/vms``. A VM is named by its id or its name.
 
-    def __init__(self, transport: Transport) -> None:
+    :param project: where names are looked up and VMs are made; None for the token's own. Only an administrator's
+        token, which has none, needs it.
+    """
+
+    def __init__(self, transport: Transport, project: str | None = None) -> None:
         self._transport = transport
+        self._project = project
 
     def create(
         self,
@@ -54,7 +59,6 @@ class Vms:
         *,
         wait: int = 0,
         dry_run: bool = False,
-        project: str | None = None,
         idempotency_key: str | None = None,
     ) -> Vm:
         """Ask for a VM.
@@ -69,7 +73,7 @@ class Vms:
                 "POST",
                 "/v1/vms",
                 body=spec,
-                params=_dry(dry_run) | {"project": project},
+                params=self._params(dry_run),
                 headers={"Prefer": f"wait={wait}"} if wait else None,
                 timeout=wait + 30.0 if wait else None,
                 idempotency_key=idempotency_key,
@@ -83,18 +87,17 @@ class Vms:
         status: str | None = None,
         host: str | None = None,
         labels: Sequence[str] = (),
-        project: str | None = None,
         most: int | None = None,
     ) -> Iterator[Vm]:
         """VMs by filter. ``labels`` as ``key=value``."""
-        params = {"name": name, "status": status, "host": host, "label": list(labels) or None, "project": project}
+        params = {"name": name, "status": status, "host": host, "label": list(labels) or None, "project": self._project}
         return cast(Iterator[Vm], walk(self._transport, "/v1/vms", params, most=most))
 
     def get(self, ref: str) -> Vm:
-        return cast(Vm, self._transport.json("GET", _path(ref)))
+        return cast(Vm, self._transport.json("GET", _path(ref), params=self._params()))
 
     def delete(self, ref: str, *, dry_run: bool = False) -> Vm:
-        return cast(Vm, self._transport.json("DELETE", _path(ref), params=_dry(dry_run)))
+        return cast(Vm, self._transport.json("DELETE", _path(ref), params=self._params(dry_run)))
 
     def change(self, ref: str, verb: str, *, dry_run: bool = False, **arguments: Any) -> Vm:
         """Carry out one of ``VERBS``; the answer's ``operation`` says how it goes.
@@ -104,28 +107,29 @@ class Vms:
             (MiB/s) and ``timeout`` (seconds).
         """
         body = {key: value for key, value in arguments.items() if value is not None}
-        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/{verb}", body=body, params=_dry(dry_run)))
+        return cast(Vm, self._transport.json("POST", f"{_path(ref)}/{verb}", body=body, params=self._params(dry_run)))
 
     def placements(self, ref: str) -> Iterator[dict[str, Any]]:
         """Why the VM is where it is, and was where it was, newest first.
 
         Each one's ``decision`` has every host with its score, or with what refused it.
         """
-        return walk(self._transport, f"{_path(ref)}/placement")
+        return walk(self._transport, f"{_path(ref)}/placement", self._params())
 
     def place(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Where a VM of that spec would go now, and why; nothing is kept."""
-        return cast(dict[str, Any], self._transport.json("POST", "/v1/placements", body=spec, params=_dry(True)))
+        return cast(
+            dict[str, Any], self._transport.json("POST", "/v1/placements", body=spec, params=self._params(True))
+        )
 
     def console(self, ref: str, *, tail: int | None = None) -> str:
         """What the VM wrote to its serial console; ``tail`` counts bytes from the end."""
-        response = self._transport.request("GET", f"{_path(ref)}/console", params={"tail": tail})
+        response = self._transport.request("GET", f"{_path(ref)}/console", params={"tail": tail, **self._params()})
         return response.content.decode(errors="replace")
+
+    def _params(self, dry_run: bool = False) -> dict[str, Any]:
+        return {"dry_run": "true" if dry_run else None, "project": self._project}
 
 
 def _path(ref: str) -> str:
     return f"/v1/vms/{quote(ref, safe='')}"
-
-
-def _dry(dry_run: bool) -> dict[str, Any]:
-    return {"dry_run": "true" if dry_run else None}

@@ -205,6 +205,9 @@ def test_projects_and_tokens(run: Run) -> None:
     assert run("vm", "create", new(), "-o", "json", **mine).json["project"] == project
     assert run("vm", "create", new(), **mine).code == 6, "the quota is used up"
     assert run("project", "list", **mine).code == 4
+    (vm,) = run("--project", project, "vm", "list", "-o", "json").json
+    assert run("vm", "show", vm["name"]).code == 3, "an administrator looks in the default project"
+    assert run("vm", "show", vm["name"], "-o", "json", MINICLOUD_PROJECT=project).json["id"] == vm["id"]
     assert run("vm", "list", "-o", "json", **mine).json != run("vm", "list", "-o", "json").json
     assert token["token"] not in run("token", "list", "-o", "json").out
     assert run("token", "revoke", token["id"]).code == 0
