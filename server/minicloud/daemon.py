@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 
 import structlog
 import uvicorn
-from minicloud_core.model.errors import MinicloudError
 from minicloud_core.scheduler.policy import policy_named
 from starlette.types import ASGIApp
 
@@ -60,8 +59,13 @@ def serve(settings: Settings) -> None:
         sockets = [stack.enter_context(listen_on(address)) for address in settings.listen]
         context = open_context(settings, policy=policy)
         stack.callback(context.store.close)
-        parts = compose(context, settings)
-        room = Room(context, probes=make_probes(context, parts))
+        observer = Observer(context, settings)
+        parts: dict[str, Part] = {
+            "observer": observer,
+            "runner": Runner(context, settings),
+            "controllers": Controllers(context, settings),
+        }
+        room = Room(context, console=observer, probes=make_probes(context, parts))
         # Parts that stop first started last: nothing is decided that nobody would carry out.
         for name, part in parts.items():
             stack.enter_context(running(name, part, settings.stop_grace))
@@ -70,25 +74,11 @@ def serve(settings: Settings) -> None:
     logger.info("stopped")
 
 
-def compose(context: Context, settings: Settings) -> dict[str, Part]:
-    """The parts beside the API, by name, in the order in which they start."""
-    return {
-        "observer": Observer(context, settings),
-        "runner": Runner(context, settings),
-        "controllers": Controllers(context, settings),
-    }
-
-
 def make_probes(context: Context, parts: dict[str, Part]) -> dict[str, Probe]:
     """What ``/readyz`` asks: the database, then each part."""
 
     def probe_database() -> str | None:
-        try:
-            context.store.ping()
-            context.store.check()
-        except MinicloudError as error:
-            return error.message
-        return None
+        return context.store.trouble()
 
     def probe(part: Part) -> Probe:
         return lambda: None if part.healthy else "it does not run"

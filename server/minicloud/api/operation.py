@@ -97,7 +97,7 @@ def read_outcome(body: ResultBody) -> Outcome:
 
 def write_entry(view: OperationEventView) -> str:
     """One entry of the log as ansible-playbook printed it; empty where it printed nothing."""
-    text = str(view.data.get("output") or "").rstrip()
+    text = str(view.data.get("stdout") or "").rstrip()
     return f"{text}\n" if text else ""
 
 
