@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import structlog
 import uvicorn
 from minicloud_core.scheduler.policy import policy_named
+from prometheus_client import ProcessCollector
 from starlette.types import ASGIApp
 
 from . import log, pid_file
@@ -19,6 +20,7 @@ from .api.call import Probe, Room
 from .controllers.service import Controllers
 from .initialisation import check_initialised
 from .observer.service import Observer
+from .part_metrics import PartsCollector
 from .refusal import RefusalError
 from .runner.service import Runner
 from .services.context import Context
@@ -59,13 +61,12 @@ def serve(settings: Settings) -> None:
         sockets = [stack.enter_context(listen_on(address)) for address in settings.listen]
         context = open_context(settings, policy=policy)
         stack.callback(context.store.close)
-        observer = Observer(context, settings)
-        parts: dict[str, Part] = {
-            "observer": observer,
-            "runner": Runner(context, settings),
-            "controllers": Controllers(context, settings),
-        }
+        observer, runner = Observer(context, settings), Runner(context, settings)
+        controllers = Controllers(context, settings)
+        parts: dict[str, Part] = {"observer": observer, "runner": runner, "controllers": controllers}
         room = Room(context, console=observer, probes=make_probes(context, parts))
+        room.registry.register(PartsCollector(observer, runner, controllers))
+        ProcessCollector(registry=room.registry)
         # Parts that stop first started last: nothing is decided that nobody would carry out.
         for name, part in parts.items():
             stack.enter_context(running(name, part, settings.stop_grace))

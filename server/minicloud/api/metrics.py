@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from minicloud.services import metric
-from minicloud.services.context import Context
+from minicloud.services import host, metric
+from minicloud.services.context import SYSTEM, Context
 
 from .call import room_of
 
@@ -60,6 +60,16 @@ class FleetCollector(Collector):
         yield operations
         yield _by("minicloud_hosts", "Hosts by state.", "state", counts.hosts)
         yield _by("minicloud_vms", "VMs by status.", "status", counts.vms)
+        yield self._ages()
+
+    def _ages(self) -> Metric:
+        text = "Seconds since a host was last observed."
+        ages = GaugeMetricFamily("minicloud_host_observation_age_seconds", text, labels=("host",))
+        now = self._context.clock.now()
+        for view in host.list_all(self._context, SYSTEM):
+            if view.observed_at is not None:
+                ages.add_metric((view.name,), (now - view.observed_at).total_seconds())
+        return ages
 
 
 def read(request: Request) -> Response:
