@@ -16,7 +16,8 @@ from .view.host import HostSpec
 # An IP address or a host name. It goes into inventories, URLs and command lines: nothing else is safe there.
 _ADDRESS: Final = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")
 _USER: Final = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
-_AGENT: Final = re.compile(r"^fence_[A-Za-z0-9_-]{1,64}$")
+# A program on the service's PATH, or one at a place of its own; registering a host is an admin's right.
+_AGENT: Final = re.compile(r"(?:/(?:[A-Za-z0-9_.@+-]+/)*)?fence_[A-Za-z0-9_-]{1,64}")
 _PATH: Final = re.compile(r"^/[A-Za-z0-9._/+@-]{1,1023}$")
 OVERCOMMIT_MAX: Final = 64
 
@@ -76,8 +77,8 @@ def _check_fence(fence: Mapping[str, Any] | None) -> list[Problem]:
         return []
     problems = [Problem(f"fence.{key}", "unknown field", "agent, options") for key in fence if key not in _FENCE]
     agent = fence.get("agent")
-    if not isinstance(agent, str) or not _AGENT.match(agent):
-        problems.append(Problem("fence.agent", f"{agent!r} is not a fence agent", "a name such as fence_ipmilan"))
+    if not isinstance(agent, str) or not _AGENT.fullmatch(agent) or "/../" in agent:
+        problems.append(Problem("fence.agent", f"{agent!r} is not a fence agent", "a name such as fence_ipmilan or its absolute path"))
     options = fence.get("options") or {}
     if not isinstance(options, Mapping):
         return [*problems, Problem("fence.options", "options are a mapping", '{"ip": "10.0.0.9"}')]
