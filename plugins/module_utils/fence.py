@@ -72,7 +72,7 @@ class FenceAgent:
         problems = [
             Problem(f"options.{key}", "not an option that an agent can be told", "a name, and a value of one line")
             for key, value in self.options.items()
-            if not _OPTION.match(str(key)) or key == "action" or "\n" in str(value) or "\0" in str(value)
+            if not _OPTION.fullmatch(str(key)) or key == "action" or "\n" in str(value) or "\0" in str(value)
         ]
         if problems:
             raise InputError(problems)

@@ -138,7 +138,7 @@ def _fill_disks(given: dict[str, Any], known: Definition | None, problems: list[
 
 def _read_disk(disk: Mapping[str, Any], index: int, problems: list[Problem]) -> dict[str, Any]:
     name = disk.get("name") or f"vd{chr(ord('a') + index)}"
-    if not _DISK.match(name):
+    if not _DISK.fullmatch(name):
         problems.append(Problem(f"disks.{index}.name", f"{name!r} is not a virtio disk", "vda to vdy"))
     size = 0
     try:
@@ -161,7 +161,7 @@ def _fill_nics(given: dict[str, Any], known: Definition | None, problems: list[P
         for nic in given.get("nics", [{}])
     ]
     for index, nic in enumerate(nics):
-        if nic["mac"] and not _MAC.match(nic["mac"]):
+        if nic["mac"] and not _MAC.fullmatch(nic["mac"]):
             problems.append(Problem(f"nics.{index}.mac", f"{nic['mac']!r} is not a MAC", "such as 52:54:00:1a:2b:3c"))
     _keep_macs(nics, known)
     _derive_macs(nics, str(given["uuid"]))

@@ -53,7 +53,7 @@ async def stream(
 
 
 async def _start(call: Call, last_event_id: str | None) -> int:
-    if last_event_id is not None and not _ID.match(last_event_id):
+    if last_event_id is not None and not _ID.fullmatch(last_event_id):
         raise InputError([Problem("Last-Event-ID", f"{last_event_id!r} is not an event's id", "a whole number")])
     return await run_in_threadpool(events.latest, call.context) if last_event_id is None else int(last_event_id)
 

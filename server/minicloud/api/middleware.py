@@ -28,7 +28,7 @@ _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 def choose_request_id(offered: str | None) -> str:
     """The client's id when it is a sound one, else one of our own."""
-    if offered is not None and _REQUEST_ID.match(offered):
+    if offered is not None and _REQUEST_ID.fullmatch(offered):
         return offered
     return f"req-{secrets.token_hex(8)}"
 

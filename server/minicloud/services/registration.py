@@ -69,7 +69,7 @@ def columns(spec: HostSpec) -> dict[str, Any]:
 
 
 def _match(pattern: re.Pattern[str], field: str, value: str, allowed: str) -> list[Problem]:
-    return [] if pattern.match(value) else [Problem(field, f"{value!r} cannot be used", allowed)]
+    return [] if pattern.fullmatch(value) else [Problem(field, f"{value!r} cannot be used", allowed)]
 
 
 def _check_fence(fence: Mapping[str, Any] | None) -> list[Problem]:
@@ -78,7 +78,8 @@ def _check_fence(fence: Mapping[str, Any] | None) -> list[Problem]:
     problems = [Problem(f"fence.{key}", "unknown field", "agent, options") for key in fence if key not in _FENCE]
     agent = fence.get("agent")
     if not isinstance(agent, str) or not _AGENT.fullmatch(agent) or "/../" in agent:
-        problems.append(Problem("fence.agent", f"{agent!r} is not a fence agent", "a name such as fence_ipmilan or its absolute path"))
+        allowed = "a name such as fence_ipmilan, or the absolute path of one"
+        problems.append(Problem("fence.agent", f"{agent!r} is not a fence agent", allowed))
     options = fence.get("options") or {}
     if not isinstance(options, Mapping):
         return [*problems, Problem("fence.options", "options are a mapping", '{"ip": "10.0.0.9"}')]

@@ -122,7 +122,7 @@ def authenticate(ctx: Context, secret: str, request_id: str = "") -> Actor:
     :param secret: the whole bearer token, ``mc_<id>_<secret>``.
     :raises UnauthenticatedError: when it is none of ours, revoked or expired.
     """
-    match = _TOKEN.match(secret)
+    match = _TOKEN.fullmatch(secret)
     if match is None:
         raise UnauthenticatedError("That is not a token of minicloud", hint="a token looks like mc_ID_SECRET")
     with ctx.read() as session:
