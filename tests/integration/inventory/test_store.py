@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +12,8 @@ from minicloud.store.project import ProjectRow
 from minicloud.store.store import Store, open_store
 from minicloud.store.vm import VmRow
 from minicloud_core.inventory.fetch import DatabaseError, read_database
+
+from tests.server.postgres import running_server
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOST_COLUMNS = {
@@ -33,31 +31,9 @@ def sqlite(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this test alone, run by the user that the package makes when the tests run as root."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        as_user = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
-        # pytest's folders are for their owner alone; the server has to get through to its own.
-        for parent in [*folder.parents][:2]:
-            parent.chmod(0o711)
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    data = str(folder / "data")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    subprocess.run(
-        [*as_user, str(programs / "initdb"), "-D", data, "-A", "trust", "-U", "minicloud", "--no-sync"],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-    )
-    options = f"-F -p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    control = [*as_user, str(programs / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log")]
-    subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True, cwd=folder)
-    yield f"postgresql+psycopg://minicloud@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
+def postgresql() -> Iterator[str]:
+    with running_server() as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -137,7 +113,7 @@ def test_what_the_store_keeps_is_what_the_inventory_reads(address: str, tmp_path
 
 @pytest.mark.postgres
 def test_a_postgresql_without_the_views_says_what_it_lacks(postgresql: str, tmp_path: Path) -> None:
-    server = postgresql.rpartition("/")[0]
+    other = postgresql.replace("/postgres?", "/template1?")
     with pytest.raises(DatabaseError, match="inventory_v1_hosts") as caught:
-        read_database(f"{server}/template1", folder=tmp_path)
+        read_database(other, folder=tmp_path)
     assert "inventory_v1_vms" in caught.value.hint
