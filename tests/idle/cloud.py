@@ -1,12 +1,14 @@
 """A real service whose hands are idle: its playbooks say that everything was done, and its hosts are words.
 
 For what is about the service and its callers alone, where hundreds of QEMUs, or any, would be in the way. API, store,
-scheduler, runner and ansible-runner are the real ones, in a real process.
+scheduler, runner and ansible-runner are the real ones, in a real process; observer and controllers are idle too, since
+there is nothing to see.
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,9 +26,12 @@ def idle_cloud(state: Path, *, port: int, hosts: int) -> Iterator[Service]:
     """The service between its start and its end; the state directory is made, and taken away."""
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, mode=0o700)
-    # What is known of the hosts comes from here, once, and must not grow stale on the way.
-    options = {"playbooks": str(PLAYBOOKS), "suspect_after": "3600", "observe_interval": "300"}
-    service = Service(state, (f"127.0.0.1:{port}",), options=options)
+    service = Service(
+        state,
+        (f"127.0.0.1:{port}",),
+        options={"playbooks": str(PLAYBOOKS)},
+        program=(sys.executable, "-m", "tests.idle.serve"),
+    )
     try:
         service.start()
         _furnish(service, hosts)

@@ -23,11 +23,19 @@ class Service:
     :param listen: addresses, ``host:port``; the first is how tests reach it.
     :param advertise_url: how hosts reach it.
     :param options: further ``MINICLOUD_*`` settings without their prefix, lower case.
+    :param program: what serves; the command itself unless a test leaves parts of the service out.
     """
 
     def __init__(
-        self, state: Path, listen: tuple[str, ...], *, advertise_url: str = "", options: Mapping[str, str] | None = None
+        self,
+        state: Path,
+        listen: tuple[str, ...],
+        *,
+        advertise_url: str = "",
+        options: Mapping[str, str] | None = None,
+        program: tuple[str | Path, ...] = (COMMANDS / "minicloud",),
     ) -> None:
+        self._program = program
         self.state = state
         self.url = f"http://{listen[0]}"
         self.log = state / "serve.log"
@@ -60,7 +68,7 @@ class Service:
             self._minicloud("init", "--new-token", "--token-file", str(self.state / "token"))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMANDS / "minicloud", "serve", *self._arguments],
+                [*self._program, "serve", *self._arguments],
                 env={**self.environment, **self._options},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

@@ -149,7 +149,9 @@ def test_life_of_a_vm(run: Run) -> None:
         assert ended.code == 0, (words, ended.err)
     assert ended.json["status"] == "running"
     other = {"idle1": "idle2", "idle2": "idle1"}[ended.json["host"]]
-    assert run("vm", "migrate", name, "--host", other, "--wait", "-o", "json").json["host"] == other
+    moved = run("vm", "migrate", name, "--host", other, "--wait", "-o", "json")
+    assert moved.code == 0, moved.err
+    assert moved.json["host"] == other
     kinds = [operation["kind"] for operation in run("op", "list", "--vm", name, "-o", "json").json]
     assert kinds == [f"vm.{verb}" for verb in ("migrate", "resume", "pause", "start", "stop", "create")]
     assert run("vm", "delete", name, "--wait").code == 0
@@ -204,7 +206,8 @@ def test_projects_and_tokens(run: Run) -> None:
     mine = {"MINICLOUD_TOKEN": token["token"]}
     assert run("vm", "create", new(), "-o", "json", **mine).json["project"] == project
     assert run("vm", "create", new(), **mine).code == 6, "the quota is used up"
-    assert run("project", "list", **mine).code == 4
+    assert [item["name"] for item in run("project", "list", "-o", "json", **mine).json] == [project]
+    assert run("token", "list", **mine).code == 4
     (vm,) = run("--project", project, "vm", "list", "-o", "json").json
     assert run("vm", "show", vm["name"]).code == 3, "an administrator looks in the default project"
     assert run("vm", "show", vm["name"], "-o", "json", MINICLOUD_PROJECT=project).json["id"] == vm["id"]
