@@ -97,8 +97,8 @@ def _read_postgresql(address: str) -> Rows:
             "reading a PostgreSQL database needs psycopg, which this Python lacks",
             hint="pip install 'psycopg[binary]', or ask the service instead: use `url` in place of `database`",
         )
-    # The address may hold a password; errors name the database without it.
-    place = address.rpartition("@")[2]
+    # Before the @ and behind the ? there may be a password; errors name the database without either.
+    place = address.rpartition("@")[2].partition("?")[0]
     try:
         with psycopg.connect(address, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row) as database:
             database.read_only = True

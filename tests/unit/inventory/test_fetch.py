@@ -108,8 +108,12 @@ def test_without_psycopg_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert "use `url`" in caught.value.hint
 
 
-def test_an_unreachable_postgresql_is_named_without_its_password() -> None:
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://minicloud:hunter2@127.0.0.1:9/minicloud", "postgresql://127.0.0.1:9/minicloud?password=hunter2"],
+)
+def test_an_unreachable_postgresql_is_named_without_its_password(address: str) -> None:
     with pytest.raises(DatabaseError) as caught:
-        read_database("postgresql://minicloud:hunter2@127.0.0.1:9/minicloud", folder=Path("/"))
-    assert "127.0.0.1:9/minicloud" in caught.value.message
+        read_database(address, folder=Path("/"))
     assert "hunter2" not in caught.value.message
+    assert "127.0.0.1" in caught.value.message
