@@ -18,7 +18,6 @@ from starlette.routing import Match
 
 from .body import problem_of_validation
 from .call import Room
-from .metrics import FleetCollector, RequestMeter
 from .middleware import RequestMiddleware
 from .openapi import VERSION, describe, describe_body, describe_responses
 from .problem import MalformedRequestError, MethodError, UnknownRouteError, answer_problem
@@ -48,10 +47,8 @@ def create_app(room: Room | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_http)
     app.openapi = partial(_describe_once, app)  # type: ignore[method-assign]
-    if room is not None:
-        app.state.room = room
-        room.registry.register(FleetCollector(room.context))
-        app.add_middleware(RequestMiddleware, meter=RequestMeter(room.registry))
+    app.add_middleware(RequestMiddleware)
+    app.state.room = room
     return app
 
 

@@ -22,6 +22,7 @@ from minicloud.services.console import ConsoleReader
 from minicloud.services.context import Actor, Context, Idempotency
 
 from .body import decode_object, read_bytes
+from .figures import FleetCollector, RequestMeter
 from .output import Shape
 from .waiting import Relay
 
@@ -91,6 +92,8 @@ class Room:
     streams_max: int = 64
 
     def __post_init__(self) -> None:
+        self.registry.register(FleetCollector(self.context))
+        self.meter = RequestMeter(self.registry)
         self.guard = Guard(self.context)
         self.relay = Relay(self.context.hints)
         self.streams = 0

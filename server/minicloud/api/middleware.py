@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
@@ -13,12 +12,10 @@ from minicloud_core.model.errors import MinicloudError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .call import Room
 from .problem import MalformedRequestError, answer_problem
 
 log = structlog.get_logger("minicloud.api")
-
-# (method, route template, status, seconds)
-Meter = Callable[[str, str, int, float], None]
 
 HEADER: Final = "X-Request-ID"
 _REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
@@ -36,9 +33,8 @@ def choose_request_id(offered: str | None) -> str:
 class RequestMiddleware:
     """Plain ASGI, so that streams pass through untouched and a request costs microseconds here."""
 
-    def __init__(self, app: ASGIApp, meter: Meter) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +72,8 @@ class RequestMiddleware:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         template = getattr(scope.get("route"), "path", "unmatched")
-        self.meter(scope["method"], template, status, seconds)
+        room: Room = scope["app"].state.room
+        room.meter(scope["method"], template, status, seconds)
         if scope["path"] not in _QUIET:
             log.info(
                 "request",

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from minicloud.api.app import create_app
 from minicloud.api.call import Room
 from minicloud.daemon import Server
@@ -109,13 +110,18 @@ def room(world: World) -> Room:
     return Room(world.ctx, console=Tape())
 
 
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """The application; putting it together takes longer than most tests."""
+    return create_app()
+
+
 @pytest.fixture
-def url(room: Room) -> Iterator[str]:
+def url(app: FastAPI, room: Room) -> Iterator[str]:
     """Where the API is served, as the daemon serves it."""
+    app.state.room = room
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            create_app(room), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2
-        )
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
         server = Server(config, on_stop=room.relay.stop)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from .conftest import Cloud, fields, refused
 
 
@@ -101,34 +99,34 @@ def test_an_idempotency_key_of_no_characters_is_refused(cloud: Cloud) -> None:
     assert fields(problem) == {"Idempotency-Key"}
 
 
-@pytest.mark.parametrize(
-    ("body", "wrong"),
-    [
-        ({}, {"name"}),
-        ({"name": "web/01"}, {"name"}),
-        ({"name": "{{ lookup('pipe', 'id') }}"}, {"name"}),
-        ({"name": "WEB01"}, {"name"}),
-        ({"name": ["web01"]}, {"name"}),
-        ({"name": "web01", "cpu": -1}, {"cpu"}),
-        ({"name": "web01", "cpu": 0, "ram": "1P"}, {"cpu", "ram"}),
-        ({"name": "web01", "ram": "1PiB"}, {"ram"}),
-        ({"name": "web01", "ram": 10**300}, {"ram"}),
-        ({"name": "web01", "ram": "9" * 400}, {"ram"}),
-        ({"name": "web01", "colour": "red"}, {"colour"}),
-        ({"name": "web01", "image": "no-such-image"}, {"image"}),
-        ({"name": "web01", "image": "{{ image }}"}, {"image"}),
-        ({"name": "web01", "disks": [{"size": "1G", "pool": "../etc"}]}, {"disks.0.pool"}),
-        ({"name": "web01", "labels": {"a b": "c"}}, {"labels.a b"}),
-        ({"name": "web01", "host": "no/host"}, {"host"}),
-        ({"name": "web01", "claim": ""}, {"claim"}),
-        ({"name": "web01", "claim": 3}, {"claim"}),
-    ],
+BAD: tuple[tuple[dict[str, Any], set[str]], ...] = (
+    ({}, {"name"}),
+    ({"name": "web/01"}, {"name"}),
+    ({"name": "{{ lookup('pipe', 'id') }}"}, {"name"}),
+    ({"name": "WEB01"}, {"name"}),
+    ({"name": ["web01"]}, {"name"}),
+    ({"name": "web01", "cpu": -1}, {"cpu"}),
+    ({"name": "web01", "cpu": 0, "ram": "1P"}, {"cpu", "ram"}),
+    ({"name": "web01", "ram": "1PiB"}, {"ram"}),
+    ({"name": "web01", "ram": 10**300}, {"ram"}),
+    ({"name": "web01", "ram": "9" * 400}, {"ram"}),
+    ({"name": "web01", "colour": "red"}, {"colour"}),
+    ({"name": "web01", "image": "no-such-image"}, {"image"}),
+    ({"name": "web01", "image": "{{ image }}"}, {"image"}),
+    ({"name": "web01", "disks": [{"size": "1G", "pool": "../etc"}]}, {"disks.0.pool"}),
+    ({"name": "web01", "labels": {"a b": "c"}}, {"labels.a b"}),
+    ({"name": "web01", "host": "no/host"}, {"host"}),
+    ({"name": "web01", "claim": ""}, {"claim"}),
+    ({"name": "web01", "claim": 3}, {"claim"}),
 )
-def test_bad_input_names_the_field_and_changes_nothing(cloud: Cloud, body: dict[str, Any], wrong: set[str]) -> None:
+
+
+def test_bad_input_names_the_field_and_changes_nothing(cloud: Cloud) -> None:
     before = cloud.rows()
-    problem = refused(cloud.call("POST", "/v1/vms", body), 422, "minicloud.input.invalid")
-    assert fields(problem) == wrong
-    assert all(error["message"] for error in problem["errors"])
+    for body, wrong in BAD:
+        problem = refused(cloud.call("POST", "/v1/vms", body), 422, "minicloud.input.invalid")
+        assert fields(problem) == wrong, body
+        assert all(error["message"] for error in problem["errors"]), body
     assert cloud.rows() == before
 
 
@@ -183,27 +181,23 @@ def test_lists_filter_and_come_by_page(cloud: Cloud) -> None:
     assert cloud.get("/v1/vms?status=running")["items"] == []
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [("limit=0", "limit"), ("limit=501", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor"), ("label=x", "label")],
-)
-def test_a_bad_query_is_told_by_its_parameter(cloud: Cloud, query: str, field: str) -> None:
-    problem = refused(cloud.call("GET", f"/v1/vms?{query}"), 422, "minicloud.input.invalid")
-    assert fields(problem) == {field}
+def test_a_bad_query_is_told_by_its_parameter(cloud: Cloud) -> None:
+    for query in ("limit=0", "limit=501", "limit=x", "cursor=x", "cursor=%F0%9F%98%80", "label=x"):
+        problem = refused(cloud.call("GET", f"/v1/vms?{query}"), 422, "minicloud.input.invalid")
+        assert fields(problem) == {query.partition("=")[0]}
 
 
-@pytest.mark.parametrize(
-    ("verb", "status"),
-    [("stop", "stopping"), ("reboot", "rebooting"), ("reset", "rebooting"), ("pause", "pausing")],
-)
-def test_a_verb_is_accepted(cloud: Cloud, verb: str, status: str) -> None:
-    vm = cloud.running()
-    response = cloud.call("POST", f"/v1/vms/{vm['id']}/{verb}")
-    assert response.status_code == 202
-    assert response.json()["status"] == status
-    operation = cloud.get(f"/v1/operations/{response.json()['operation']}")
-    assert (operation["kind"], operation["vm"]) == (f"vm.{verb}", vm["id"])
-    assert "ansible-playbook" in operation["command"]
+def test_a_verb_is_accepted(cloud: Cloud) -> None:
+    verbs = {"stop": "stopping", "reboot": "rebooting", "reset": "rebooting", "pause": "pausing"}
+    for number, (verb, status) in enumerate(verbs.items()):
+        vm = cloud.running(f"web{number}")
+        response = cloud.call("POST", f"/v1/vms/{vm['id']}/{verb}")
+        assert response.status_code == 202
+        assert response.json()["status"] == status
+        operation = cloud.get(f"/v1/operations/{response.json()['operation']}")
+        assert (operation["kind"], operation["vm"]) == (f"vm.{verb}", vm["id"])
+        assert "ansible-playbook" in operation["command"]
+        cloud.world.carry_out("running" if status == "rebooting" else "stopped" if verb == "stop" else "paused")
 
 
 def test_stop_start_pause_and_resume_lead_back(cloud: Cloud) -> None:
