@@ -43,7 +43,8 @@ def describe(event: ServerEvent) -> str:
     change: dict[str, Any] = dict(event.data.get("data") or {})
     words = [event.kind.rpartition(".")[2]]
     words += [plain(change.pop("to"))] if "to" in change else []
-    change.pop("from", None)
+    for known in ("from", "kind"):
+        change.pop(known, None)
     words += [f"{key}={plain(value)}" for key, value in change.items()]
     reason = plain(event.data.get("reason"))
     return " ".join(words) + (f": {reason}" if reason else "")

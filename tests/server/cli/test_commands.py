@@ -209,7 +209,7 @@ def test_projects_and_tokens(run: Run) -> None:
     assert [item["name"] for item in run("project", "list", "-o", "json", **mine).json] == [project]
     assert run("token", "list", **mine).code == 4
     (vm,) = run("--project", project, "vm", "list", "-o", "json").json
-    assert run("vm", "show", vm["name"]).code == 3, "an administrator looks in the default project"
+    assert run("--project", "default", "vm", "show", vm["name"]).code == 3
     assert run("vm", "show", vm["name"], "-o", "json", MINICLOUD_PROJECT=project).json["id"] == vm["id"]
     assert run("vm", "list", "-o", "json", **mine).json != run("vm", "list", "-o", "json").json
     assert token["token"] not in run("token", "list", "-o", "json").out
