@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-
 from minicloud.services.context import Context
 from minicloud.store.store import Store, open_store
 from minicloud.store.tables import metadata
+from sqlalchemy import create_engine, text
+
 from tests.server.postgres import running_server
 from tests.server.world import FixedClock, PlainSettings, SeededEntropy, World
 
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +35,21 @@ def migrated_postgres(postgres_server: str) -> Iterator[Store]:
     store.close()
 
 
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty, migrated store; the test runs once on each database."""
-    if request.param == "sqlite":
-        store = open_store(f"sqlite:///{tmp_path}/minicloud.db")
-        store.migrate()
-        yield store
-        store.close()
-        return
-    store = request.getfixturevalue("migrated_postgres")
-    empty(store)
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A migrated database on SQLite, for tests to empty and use."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/minicloud.db")
+    store.migrate()
     yield store
+    store.close()
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest) -> Store:
+    """An empty, migrated store; the test runs once on each database."""
+    store: Store = request.getfixturevalue(f"migrated_{request.param}")
+    empty(store)
+    return store
 
 
 @pytest.fixture
@@ -68,7 +71,10 @@ def world(context: Context, clock: FixedClock) -> World:
 
 def empty(store: Store) -> None:
     """Make a migrated database as new."""
-    names = ", ".join(table.name for table in metadata.sorted_tables)
+    tables = [table.name for table in reversed(metadata.sorted_tables)]
+    postgres = [f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"]
+    sqlite = [*(f"DELETE FROM {table}" for table in tables), "DELETE FROM sqlite_sequence"]
     with store.write() as session:
-        session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        for statement in postgres if store.dialect == "postgresql" else sqlite:
+            session.execute(text(statement))
         session.execute(text("INSERT INTO counters (name, value) VALUES ('vm', 100)"))
