@@ -67,9 +67,9 @@ class VmOrder:
     graceful: float = 20
 
     def to_mapping(self) -> dict[str, Any]:
-        """The order as JSON, as a run's inventory carries it."""
+        """The order as JSON, as a run's inventory carries it; what there is none of is left out, as a task would."""
         seed = self.cloud_init
-        return {
+        mapping: dict[str, Any] = {
             "id": self.id,
             "uuid": self.uuid,
             "name": self.name,
@@ -91,6 +91,7 @@ class VmOrder:
             "wait": self.wait,
             "graceful": self.graceful,
         }
+        return {key: value for key, value in mapping.items() if value is not None}
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> VmOrder:

@@ -62,3 +62,10 @@ def test_an_incomplete_order_is_refused_by_its_field(change: dict[str, object], 
     with pytest.raises(InputError) as caught:
         VmOrder.from_mapping({**ORDER.to_mapping(), **change})
     assert caught.value.problems[0].field == field
+
+
+def test_an_order_says_nothing_of_what_there_is_none_of() -> None:
+    # Ansible refuses an explicit null where an option has choices.
+    bare = VmOrder("vm-1", ORDER.uuid, "a", "default", "stopped", 1, "h", 1, 512)
+    assert None not in bare.to_mapping().values()
+    assert VmOrder.from_mapping(bare.to_mapping()) == bare
