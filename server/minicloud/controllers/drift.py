@@ -28,6 +28,8 @@ _CORRECTIONS: Final[Mapping[tuple[str, str], str]] = {
 }
 # Verbs that put a second copy into the world where another lives on unseen.
 _MULTIPLYING: Final = frozenset({"start", "define", "resume"})
+# A host that came back from the dead becomes ready once its stale copies are gone.
+_PURGEABLE: Final = frozenset({"ready", "registering"})
 
 
 def plan_corrections(state: FleetState, *, fresh: timedelta, limit: int) -> tuple[CorrectVm, ...]:
@@ -102,7 +104,7 @@ def _copies(domains: Iterable[FleetDomain]) -> dict[str, list[FleetDomain]]:
 
 
 def _is_stale(copy: FleetDomain, vm: FleetVm | None, now: datetime, fresh: timedelta) -> bool:
-    if copy.purge_operation is not None or copy.host_state != "ready" or now - copy.seen_at > fresh:
+    if copy.purge_operation is not None or copy.host_state not in _PURGEABLE or now - copy.seen_at > fresh:
         return False
     if copy.epoch >= copy.vm_epoch or copy.vm_host == copy.host:
         return False

@@ -17,7 +17,7 @@ from minicloud.services.view.operation import Claim, Entry, Outcome
 
 from .batch import Batch
 from .process import RunProcess
-from .verdict import Tally, ended_without_result, entries_of
+from .verdict import Tally, ended_without_result, entries_of, words_of
 
 # Seconds: how long entries wait for company, how long a cancelled operation's companions may still take, how long a
 # run may take to end by itself once it was told to.
@@ -26,6 +26,7 @@ _COMPANY = 10.0
 _FAREWELL = 4.0
 # While the database is away: log entries kept for each operation, pauses between tries to settle one.
 _KEPT_BACK = 1000
+_WORDS = 2000
 _PATIENCE = (0.5, 1.0, 2.0, 4.0)
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +52,7 @@ class Supervision:
         self._stopped = ""
         self._terminated: float | None = None
         self._status, self._rc = "crashed", None
+        self._words = ""
 
     @property
     def run(self) -> str:
@@ -106,6 +108,7 @@ class Supervision:
             self._status, self._rc = str(line["end"].get("status")), line["end"].get("rc")
             return
         event = line.get("event") or {}
+        self._words = (self._words + words_of(event))[-_WORDS:]
         for name, entry in entries_of(event, [claim.operation for claim in self._tally.open]).items():
             self._pending[name].append(entry)
         settled = self._tally.take(event)
@@ -191,6 +194,7 @@ class Supervision:
         with self._lock:
             stopped = self._stopped
         if self._terminated is None:
-            return ended_without_result(self._status, self._rc, self._process.directory.last_words())
+            words = self._words.strip() or self._process.directory.last_words()
+            return ended_without_result(self._status, self._rc, words)
         status = "timeout" if time.monotonic() > self._deadline and not stopped else "canceled"
         return ended_without_result(status, self._rc, stopped)

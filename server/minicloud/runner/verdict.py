@@ -149,6 +149,11 @@ def entries_of(event: Mapping[str, Any], operations: Iterable[str]) -> dict[str,
     }
 
 
+def words_of(event: Mapping[str, Any]) -> str:
+    """What Ansible said outside of any task: why it could not even begin, for one."""
+    return f"{event.get('stdout') or ''}\n" if event.get("event") in ("verbose", "error") else ""
+
+
 def _items(data: Mapping[str, Any]) -> dict[str, Any]:
     results = (data.get("res") or {}).get("results")
     if not isinstance(results, list):

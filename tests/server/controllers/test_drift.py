@@ -118,6 +118,10 @@ def test_a_stale_copy_goes() -> None:
     assert purged(copy(vm_host=None)) == ["node2"]
 
 
+def test_a_host_back_from_the_dead_is_rid_of_stale_copies_before_it_is_ready() -> None:
+    assert purged(copy(host_state="registering"), vm()) == ["node2"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

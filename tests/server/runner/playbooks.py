@@ -8,6 +8,7 @@ _HEAD = """
 - name: Act
   hosts: minicloud_targets
   gather_facts: false
+  connection: {connection}
   tasks:
 """
 
@@ -60,15 +61,18 @@ FAIL = """
 """
 
 
-def write(folder: Path, tasks: str, *, bad: str = "nothing", name: str = "create_vm.yml") -> Path:
+def write(
+    folder: Path, tasks: str, *, bad: str = "nothing", name: str = "create_vm.yml", connection: str = "local"
+) -> Path:
     """Write a playbook and the module that it answers by.
 
     :param bad: what an order's id contains that is to fail.
+    :param connection: how hosts are reached; as a rule every host is this machine.
     :returns: the playbook's path.
     """
     library = folder / "library"
     library.mkdir(parents=True, exist_ok=True)
     (library / "answer.py").write_text(_MODULE.replace("{bad}", bad))
     path = folder / name
-    path.write_text(_HEAD + tasks)
+    path.write_text(_HEAD.replace("{connection}", connection) + tasks)
     return path
