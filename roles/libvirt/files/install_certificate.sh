@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Usage: sh -s -- CERTIFICATE CA
 # Puts the pair that request_certificate.sh began in every place where libvirtd, its clients and QEMU look, each file in one step.
 set -eu

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Usage: sh -s -- MODE NAME ADDRESS SECONDS CA
 # Prints why the host needs a certificate and, unless MODE is "check", the request to have signed; nothing while what it has
 # is good for SECONDS more, names NAME and ADDRESS, and was signed by CA (PEM).
