@@ -54,7 +54,7 @@ options:
         type: str
       state:
         description:
-          - V(present) makes the VM and leaves its power alone, which is what happens if neither this nor O(action) is set.
+          - V(present) makes the VM and leaves its power alone. It is taken if neither this nor O(action) is set.
           - V(running) starts, resumes or wakes it.
           - V(stopped) asks the guest to shut down and, after O(graceful) seconds, takes its power away.
           - V(paused) keeps it in memory without running it.

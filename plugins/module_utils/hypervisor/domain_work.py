@@ -65,7 +65,7 @@ class DomainWork:
                     _discard(domain)
             maker.take_back()
             if not log_existed:
-                _remove_logs(log)
+                remove_logs(log)
             raise
 
     def change(self, known: Inspection, decided: Plan) -> None:
@@ -92,7 +92,7 @@ class DomainWork:
                 domain.destroy()
         volumes = self._volumes(known)
         delete_volumes(volumes)
-        removed_logs = _remove_logs(self._hypervisor.layout.console_log(self._order.uuid))
+        removed_logs = remove_logs(self._hypervisor.layout.console_log(self._order.uuid))
         if domain is not None:
             with explained(f"undefine {self._order.id}"), tolerating(NO_DOMAIN):
                 _undefine(domain)
@@ -168,7 +168,7 @@ def _undefine(domain: Any) -> None:
         )
 
 
-def _remove_logs(log: Path) -> bool:
+def remove_logs(log: Path) -> bool:
     """Remove a serial log and those that libvirt's log daemon has rotated away."""
     logs = [path for path in (log, *log.parent.glob(f"{log.name}.*")) if path.exists()]
     for path in logs:

@@ -13,15 +13,15 @@ from .binding import libvirt
 
 # virErrorNumber, which is part of libvirt's ABI.
 NO_DOMAIN = 42
+NO_NETWORK = 43
 NO_STORAGE_POOL = 49
 NO_STORAGE_VOL = 50
 OPERATION_INVALID = 55
-STORAGE_VOL_EXIST = 90
 
 _HINTS = {
     5: "is libvirtd running, and does the URI name it?",
     38: "is libvirtd running, and does the URI name it?",
-    43: "define and start the network first, or name one that exists",
+    NO_NETWORK: "define and start the network first, or name one that exists",
     45: "this user may not use that connection; run the task with become",
     NO_STORAGE_POOL: "define and start the pool first, or name one that exists",
     68: "another job holds the domain; try again when it has ended",

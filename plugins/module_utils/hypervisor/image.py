@@ -67,23 +67,15 @@ def prepare_image(cache: Path, image: Image, *, timeout: float = 60) -> bool:
     return True
 
 
-def remove_image(cache: Path, name: str, image: Image | None = None) -> list[str]:
-    """Remove an image from the cache.
-
-    :param name: of the image; every content of that name goes when ``image`` is None.
-    :returns: the folders removed.
-    """
-    folders = cached_folders(cache, name) if image is None else [image_folder(cache, image)]
-    removed = []
-    for folder in folders:
-        with exclusive(cache / f".{folder.name}.lock", timeout=_LOCK_TIMEOUT):
-            if folder.exists():
-                # Renamed first, so that no run ever sees half an image.
-                doomed = cache / f".{folder.name}.doomed"
-                folder.rename(doomed)
-                shutil.rmtree(doomed)
-                removed.append(str(folder))
-    return removed
+def remove_image(cache: Path, folder: Path) -> None:
+    """Remove one image's folder from the cache; nothing happens when it is not there."""
+    with exclusive(cache / f".{folder.name}.lock", timeout=_LOCK_TIMEOUT):
+        # Renamed first, so that no run ever sees half an image.
+        doomed = cache / f".{folder.name}.doomed"
+        shutil.rmtree(doomed, ignore_errors=True)
+        if folder.exists():
+            folder.rename(doomed)
+            shutil.rmtree(doomed)
 
 
 def cached_folders(cache: Path, name: str) -> list[Path]:

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,17 @@ def tiny_guest(folder: Path) -> TinyGuest:
 
 def await_console(log: Path, text: str, *, times: int = 1, seconds: float = 60) -> str:
     """Wait until a guest has printed a text so many times, and return all that it printed."""
+    return await_lines(log, lambda printed: printed.count(text) >= times, seconds=seconds)
+
+
+def await_lines(log: Path, fits: Callable[[str], bool], *, seconds: float = 60) -> str:
+    """Wait until what a guest has printed fits, and return it."""
     deadline = time.monotonic() + seconds
     while True:
         printed = log.read_text(errors="replace") if log.exists() else ""
-        if printed.count(text) >= times:
+        if fits(printed):
             return printed
-        assert time.monotonic() < deadline, f"no {text!r} on the console within {seconds:g} s:\n{printed[-2000:]}"
+        assert time.monotonic() < deadline, f"not on the console within {seconds:g} s:\n{printed[-2000:]}"
         time.sleep(0.1)
 
 

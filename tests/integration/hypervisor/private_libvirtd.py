@@ -23,11 +23,12 @@ from pathlib import Path
 _INNER = """
 set -eu
 mount --make-rprivate /
-for directory in /run/libvirt /var/lib/libvirt /etc/libvirt /var/log/libvirt /var/cache/libvirt /var/lib/minicloud; do
+for directory in /run /var/lib/libvirt /etc/libvirt /var/log/libvirt /var/cache/libvirt /var/lib/minicloud; do
   mkdir -p "$directory"
   mount -t tmpfs tmpfs "$directory"
 done
-mkdir -p /etc/libvirt/qemu /var/lib/libvirt/images
+mkdir -p /etc/libvirt/qemu /var/lib/libvirt/images /run/libvirt
+ln -s "$1/libvirt-sock" /run/libvirt/libvirt-sock
 mkdir "$1/dev"
 mount --rbind /dev "$1/dev"
 mount -t tmpfs tmpfs /dev
