@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
-from minicloud_core.model.errors import MinicloudError
 from minicloud_core.model.operation import ENDED
 from starlette.concurrency import run_in_threadpool
 
@@ -14,25 +11,9 @@ from minicloud.services import operation as operations
 from minicloud.services.view.operation import OperationView
 
 from .call import Change
-from .problem import STATUS
+from .problem import OperationError
 
 _POLL = 1.0
-
-
-class OperationError(MinicloudError):
-    """The operation that was waited for did not succeed; code and message are its own."""
-
-    title = "The operation did not succeed"
-
-    def __init__(self, operation: OperationView) -> None:
-        error: Mapping[str, Any] = operation.error or {}
-        super().__init__(
-            str(error.get("message") or f"operation {operation.id} ended {operation.state}"),
-            hint=str(error.get("hint") or ""),
-            details={**(error.get("details") or {}), "operation": operation.id, "vm": operation.vm},
-        )
-        self.code = str(error.get("code") or f"minicloud.operation.{operation.state}")
-        self.status = 409 if operation.state == "cancelled" else _status_of_code(self.code)
 
 
 async def settle(change: Change, operation: OperationView | None) -> bool:
@@ -57,8 +38,3 @@ async def settle(change: Change, operation: OperationView | None) -> bool:
     if now.state != "succeeded":
         raise OperationError(now)
     return True
-
-
-def _status_of_code(code: str) -> int:
-    """The status of the error class that owns a code; what only hosts report counts as their failure."""
-    return next((status for kind, status in STATUS.items() if kind.code == code), 502)

@@ -9,6 +9,8 @@ from typing import Any, Final
 from minicloud_core.model import errors
 from starlette.responses import Response
 
+from minicloud.services.view.operation import OperationView
+
 MEDIA_TYPE: Final = "application/problem+json"
 
 # An echoed value may be as long as the body that held it; nobody reads more than this.
@@ -37,6 +39,22 @@ class UnknownRouteError(errors.MinicloudError):
 class MethodError(errors.MinicloudError):
     code = "minicloud.http.method_not_allowed"
     title = "That method is not served there"
+
+
+class OperationError(errors.MinicloudError):
+    """The operation that was waited for did not succeed; code and message are its own."""
+
+    title = "The operation did not succeed"
+
+    def __init__(self, operation: OperationView) -> None:
+        error: Mapping[str, Any] = operation.error or {}
+        super().__init__(
+            str(error.get("message") or f"operation {operation.id} ended {operation.state}"),
+            hint=str(error.get("hint") or ""),
+            details={**(error.get("details") or {}), "operation": operation.id, "vm": operation.vm},
+        )
+        self.code = str(error.get("code") or f"minicloud.operation.{operation.state}")
+        self.cancelled = operation.state == "cancelled"
 
 
 # The nearest class in the error's ancestry counts, so a new kind of conflict is a 409 without a line here.
@@ -70,6 +88,8 @@ _HEADERS: Final[dict[int, dict[str, str]]] = {
 
 def status_of(error: errors.MinicloudError) -> int:
     """The HTTP status that says what ``error`` says."""
+    if isinstance(error, OperationError):
+        return 409 if error.cancelled else _status_of_code(error.code)
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
@@ -98,6 +118,11 @@ def answer_problem(error: errors.MinicloudError, request_id: str, headers: Mappi
     status = document["status"]
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace")
     return Response(content, status, {**_HEADERS.get(status, {}), **(headers or {})}, MEDIA_TYPE)
+
+
+def _status_of_code(code: str) -> int:
+    """The status of the error class that owns a code; what only hosts report counts as their failure."""
+    return next((status for kind, status in STATUS.items() if kind.code == code), 502)
 
 
 def _clip(text: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query
-from minicloud_core.model.errors import InputError, Problem
+from minicloud_core.model.errors import InputError, NotFoundError, Problem
 from minicloud_core.model.vm import parse_spec
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
@@ -140,9 +141,16 @@ async def _answer(change: Change, result: VmCreation | VmChange, changed: bool, 
     if change.wait and under_way:
         headers["preference_applied"] = "wait"
         if await settle(change, operation):
-            vm = await run_in_threadpool(vms.get, change.context, change.actor, vm.id)
+            vm = await run_in_threadpool(_look_again, change, vm)
             status = settled if changed else 200
     return answer(show(vm, operation, changed, result), status, replayed=result.replayed, **headers)
+
+
+def _look_again(change: Change, vm: VmView) -> VmView:
+    try:
+        return vms.get(change.context, change.actor, vm.id)
+    except NotFoundError:
+        return replace(vm, status="deleted", host=None)
 
 
 def show(vm: VmView, operation: OperationView | None, changed: bool, result: VmCreation | VmChange) -> VmAnswer:
