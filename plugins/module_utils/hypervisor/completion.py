@@ -23,8 +23,8 @@ from ..model.vm import CPU_MAX, DEFAULT_CPU, DEFAULT_NETWORK, DEFAULT_POOL, DEFA
 from .definition import Definition, KernelBoot
 from .image import with_name
 
-_DISK: Final = re.compile(r"^vd[a-y]$")
-_MAC: Final = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+_DISK: Final = re.compile(r"vd[a-y]")
+_MAC: Final = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
