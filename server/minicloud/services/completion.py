@@ -19,6 +19,7 @@ from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from . import fencing, lease, withdrawal
+from .authorisation import may_see, require_write
 from .context import Actor, Context
 from .order import expected_state
 from .retry import back_off, tries_of
@@ -44,11 +45,16 @@ def finish(ctx: Context, claim: Claim, outcome: Outcome) -> OperationView:
 
 
 def report(ctx: Context, actor: Actor, operation: str, epoch: int, outcome: Outcome) -> OperationView:
-    """Say how an operation ended that a terminal claimed.
+    """Say how an operation ended that a terminal claimed. Saying the same again, for want of an answer, changes nothing.
 
     :raises NotFoundError: when there is no such operation, or it is not the actor's to see.
     :raises LeaseLostError: when the epoch is no longer the operation's.
     """
+    require_write(actor)
+    with ctx.read() as session:
+        row = operations.find(session, operation)
+        if row is not None and may_see(actor, row.project) and (row.epoch, row.state) == (epoch, outcome.kind):
+            return show_operation(row)
     return finish(ctx, lease.by_epoch(ctx, actor, operation, epoch), outcome)
 
 
