@@ -45,7 +45,7 @@ def finish(ctx: Context, claim: Claim, outcome: Outcome) -> OperationView:
 
 
 def report(ctx: Context, actor: Actor, operation: str, epoch: int, outcome: Outcome) -> OperationView:
-    """Say how an operation ended that a terminal claimed. Saying the same again, for want of an answer, changes nothing.
+    """Say how an operation ended that a terminal claimed. To repeat it, for want of an answer, changes nothing.
 
     :raises NotFoundError: when there is no such operation, or it is not the actor's to see.
     :raises LeaseLostError: when the epoch is no longer the operation's.
