@@ -105,15 +105,16 @@ def test_live_migration_leaves_the_guest_alone(fleet: Fleet, client: Client, new
     assert after["status"] == "running"
     assert fleet.copies(vm["id"]) == [after["host"]]
     assert vm["id"] not in fleet.domains(source)
-    there = beats(await_beats(fleet, name, 3))
-    assert_one_life(there)
-    assert there[0].ticks > before[-1].ticks
-    assert there[0].uptime > before[-1].uptime
+    # The log moves along with the VM; whatever the guest wrote in the moment of the move may be torn.
+    story = beats(await_beats(fleet, name, len(beats(console(client, name))) + 3))
+    assert story[: len(before)] == before
+    assert_one_life(story, torn=1)
+    assert story[-1].uptime > before[-1].uptime + seconds - 1
     assert operation["reasons"], "an operation says why it is"
     assert operation["command"].startswith("ansible-playbook playbooks/migrate_vm.yml")
     assert f"host={after['host']}" in operation["command"]
     print(f"\nmigration {source} to {after['host']}: {seconds:.2f} s, {operation['result']}")
-    print(f"guest: {before[-1]} before, {there[0]} first on the other side")
+    print(f"guest: {before[-1]} before, {story[-1]} after")
 
 
 def test_migration_to_a_named_host_and_back(fleet: Fleet, client: Client, new_name: Callable[[], str]) -> None:

@@ -52,7 +52,7 @@ def show_list(session: Session, items: Iterable[Row], columns: Sequence[Column],
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(_text(show(row)) for _heading, show in columns))
-    session.out.print(table)
+    _print(session, table)
 
 
 def show_one(session: Session, item: Row, fields: Sequence[Column]) -> None:
@@ -67,7 +67,7 @@ def show_one(session: Session, item: Row, fields: Sequence[Column]) -> None:
         value = _text(show(item))
         if value.plain:
             grid.add_row(heading, value)
-    session.out.print(grid)
+    _print(session, grid)
 
 
 def print_json(value: Any) -> None:
@@ -136,6 +136,17 @@ def duration(seconds: float) -> str:
         if whole >= 2 * length:
             return f"{whole // length}{unit}"
     return f"{whole}s"
+
+
+def _print(session: Session, table: Table) -> None:
+    """A table; a program is spared the blanks that square its lines off."""
+    if session.out.is_terminal:
+        session.out.print(table)
+        return
+    with session.out.capture() as captured:
+        session.out.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def _text(value: str | Text) -> Text:

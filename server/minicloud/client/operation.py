@@ -93,7 +93,7 @@ class Operations:
         the stream cannot be had, the operation is polled.
 
         :param timeout: seconds.
-        :param on_event: told of every event of the operation as it comes.
+        :param on_event: told of every event of the operation, from its first.
         :raises WaitTimeoutError: it goes on by itself.
         """
         deadline = clock() + timeout
@@ -117,7 +117,7 @@ class Operations:
         """Reasons to look again, until the deadline: at once, on each event, and now and then without one."""
         yield None
         try:
-            for event in self._events.follow(operation=ref, silence=_STALLED):
+            for event in self._events.follow(operation=ref, after="0", silence=_STALLED):
                 yield event
                 if clock() >= deadline:
                     return
