@@ -124,7 +124,7 @@ class Runner:
     def _slot_is_free(self) -> bool:
         now = time.monotonic()
         with self._lock:
-            ages = [now - run.started for run in self._runs.values()]
+            ages = [now - run.started for run in self._runs.values() if run.open()]
         slots = self._settings.run_slots
         return len(ages) < slots * _RUNS_A_SLOT and sum(age < _PATIENT_AFTER for age in ages) < slots
 
