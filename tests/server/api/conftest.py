@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,9 +117,9 @@ def app() -> FastAPI:
     return create_app()
 
 
-@pytest.fixture
-def url(app: FastAPI, room: Room) -> Iterator[str]:
-    """Where the API is served, as the daemon serves it."""
+@contextmanager
+def served(app: FastAPI, room: Room) -> Iterator[str]:
+    """Serve the API as the daemon does; yields where."""
     app.state.room = room
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
@@ -132,6 +133,12 @@ def url(app: FastAPI, room: Room) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def url(app: FastAPI, room: Room) -> Iterator[str]:
+    with served(app, room) as url:
+        yield url
 
 
 @pytest.fixture
