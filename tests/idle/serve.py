@@ -1,6 +1,6 @@
 """``minicloud serve`` with its eyes closed: nobody looks for hosts that are words, nobody puts right what they lack.
 
-    python -m tests.idle.serve serve --state-dir …
+python -m tests.idle.serve serve --state-dir …
 """
 
 from __future__ import annotations
