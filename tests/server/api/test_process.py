@@ -1,0 +1,204 @@
+"""The real command as a real process: init, serve, refusals, and an orderly end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import httpx
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("minicloud"))
+PATIENCE = 60.0
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("MINICLOUD_")}
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *words], env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(state: Path, port: int, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A service that answers; killed if it is still there at the end."""
+    with (state.parent / "serve.log").open("w+b") as log:
+        listen = f"127.0.0.1:{port}"
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--state-dir", str(state), "--listen", listen, *words],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+        try:
+            await_ready(process, port, log)
+            yield process, log
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def await_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    log.seek(0)
+    raise AssertionError(f"the service does not answer:\n{log.read().decode()}")
+
+
+@pytest.fixture(scope="module")
+def foundation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """An initialised state directory and its token."""
+    state = tmp_path_factory.mktemp("process") / "state"
+    done = run("init", "--state-dir", str(state))
+    assert done.returncode == 0, done.stderr
+    return state, done.stdout.strip()
+
+
+def test_init_prints_the_token_alone_and_once(foundation: tuple[Path, str]) -> None:
+    state, token = foundation
+    assert token.startswith("mc_")
+    assert " " not in token
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    for secret in (state / "pki" / "ca-key.pem", state / "pki" / "client" / "clientkey.pem", state / "signing.key"):
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert not [path for path in state.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    before = (state / "pki" / "ca.pem").read_bytes()
+    again = run("init", "--state-dir", str(state))
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "already" in again.stderr
+    assert (state / "pki" / "ca.pem").read_bytes() == before
+
+
+def test_init_tells_a_program_in_json(tmp_path: Path) -> None:
+    done = run("init", "--state-dir", str(tmp_path / "state"), "--output", "json")
+    answer = json.loads(done.stdout)
+    assert answer["created"] is True
+    assert answer["token"].startswith("mc_")
+    again = json.loads(run("init", "--state-dir", str(tmp_path / "state"), "--output", "json").stdout)
+    assert (again["created"], again["token"]) == (False, None)
+
+
+def test_init_writes_the_token_where_it_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "token"
+    done = run("init", "--state-dir", str(tmp_path / "state"), "--token-file", str(file))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert file.read_text().startswith("mc_")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().strip() not in done.stderr
+    more = run("init", "--state-dir", str(tmp_path / "state"), "--new-token")
+    assert more.stdout.startswith("mc_")
+    assert more.stdout != file.read_text()
+
+
+def test_serve_wants_to_be_initialised(tmp_path: Path) -> None:
+    done = run("serve", "--state-dir", str(tmp_path / "state"), "--listen", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 3
+    assert "minicloud init" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_flags_that_make_no_sense_are_named() -> None:
+    for words, flag in ((("--listen", "8080"), "--listen"), (("--run-slots", "0"), "--run-slots")):
+        done = run("serve", *words)
+        assert done.returncode == 2
+        assert flag in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_it_serves_alone_and_ends_in_order(foundation: tuple[Path, str]) -> None:
+    state, token = foundation
+    port = free_port()
+    headers = {"Authorization": f"Bearer {token}"}
+    with serving(state, port, "--log-format", "json") as (process, log):
+        url = f"http://127.0.0.1:{port}"
+        assert (state / "serve.pid").read_text() == f"{process.pid}\n"
+        assert httpx.get(f"{url}/v1/vms", headers=headers).json() == {"items": [], "next": None}
+        assert "minicloud_runs 0.0" in httpx.get(f"{url}/metrics").text
+
+        second = run("serve", "--state-dir", str(state), "--listen", f"127.0.0.1:{free_port()}")
+        assert second.returncode == 5
+        assert f"pid {process.pid}" in second.stderr
+
+        with httpx.stream("GET", f"{url}/v1/events", headers=headers, timeout=PATIENCE) as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith(":")
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert not [line for line in lines if line and not line.startswith(":")]
+        assert process.wait(PATIENCE) == 0
+        assert time.monotonic() - began < 20
+        log.seek(0)
+        told = [json.loads(line) for line in log.read().decode().splitlines()]
+    assert told[-1]["event"] == "stopped"
+    assert not [line for line in told if line["level"] in ("error", "critical")]
+    assert not (state / "serve.pid").exists()
+    assert token not in str(told)
+
+
+def test_an_address_that_is_taken_is_named(foundation: tuple[Path, str]) -> None:
+    state, _token = foundation
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run("serve", "--state-dir", str(state), "--listen", address)
+    assert done.returncode == 5
+    assert address in done.stderr
+    assert "--listen" in done.stderr
+    assert not (state / "serve.pid").exists()
+
+
+def test_a_killed_service_leaves_nothing_in_the_way(foundation: tuple[Path, str]) -> None:
+    state, _token = foundation
+    port = free_port()
+    with serving(state, port) as (process, _log):
+        process.kill()
+        process.wait()
+        assert (state / "serve.pid").exists()
+    with serving(state, port) as (process, _log):
+        assert (state / "serve.pid").read_text() == f"{process.pid}\n"
+
+
+def test_serve_can_initialise_first_and_listen_twice(tmp_path: Path) -> None:
+    state, first, second = tmp_path / "state", free_port(), free_port()
+    file = tmp_path / "token"
+    words = ("--init", "--token-file", str(file), "--listen", f"127.0.0.1:{second}")
+    with serving(state, first, *words):
+        headers = {"Authorization": f"Bearer {file.read_text().strip()}"}
+        for port in (first, second):
+            assert httpx.get(f"http://127.0.0.1:{port}/v1/projects", headers=headers).json()["items"]
+
+
+def test_the_client_starts_without_the_service(tmp_path: Path) -> None:
+    """Whoever asks for help or a list does not wait for a web server and a database to be imported."""
+    program = "import sys, minicloud.main; print([name for name in sys.modules if name in sys.argv])"
+    heavy = ("sqlalchemy", "fastapi", "uvicorn", "libvirt", "pydantic", "alembic")
+    done = subprocess.run(
+        [sys.executable, "-c", program, *heavy], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout.strip() == "[]"
