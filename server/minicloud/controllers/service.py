@@ -125,11 +125,12 @@ class Controllers:
         if not plan.intents:
             return
         for applied in reconciliation.apply(self._context, plan):
+            told = {"intent": type(applied.intent).__name__, "because": applied.intent.reason.message}
             if applied.refusal:
-                _log.info("intent.refused", intent=repr(applied.intent), reason=applied.refusal)
+                _log.info("intent.refused", **told, refusal=applied.refusal)
             else:
                 self._applied += 1
-                _log.info("intent.applied", intent=repr(applied.intent), operation=applied.operation)
+                _log.info("intent.applied", **told, operation=applied.operation)
 
     def _expire(self) -> None:
         expired = operations.expire(self._context)
