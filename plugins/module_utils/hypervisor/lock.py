@@ -49,8 +49,15 @@ def _take(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    # The holder before us unlinked the file: a lock on it keeps nobody out any more.
-    if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
-        os.close(descriptor)
-        return None
-    return descriptor
+    if _is_current(path, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _is_current(path: Path, descriptor: int) -> bool:
+    """Whether the file is still the one at its path: a lock on one that its last holder unlinked keeps nobody out."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Carry out one order on the host on which this runs, as a module would, and print the result.
 
 usage: python -m tests.integration.hypervisor.carry_out vm|image|migration ORDER_AS_JSON

@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's tiny guest: from its cache where there is one, else built the way the lab builds it."""
 
 from __future__ import annotations

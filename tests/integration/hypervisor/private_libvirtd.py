@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A real, privileged libvirtd that shares nothing with this machine's own.
 
 It lives in mount, network, process, host-name and IPC namespaces of its own, with empty directories in place of

@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Working on the host that a private libvirtd stands for: by the real module, or by what is under it."""
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from tests.integration.hypervisor.private_libvirtd import PrivateLibvirtd
 
 
 def run_module(host: PrivateLibvirtd, module: str, arguments: dict[str, Any], *flags: str) -> dict[str, Any]:
-    """What the module answers, failed or not.
+    """What the module answers, failed or not, and under ``shown`` what ansible printed before it.
 
     :param flags: further flags for ansible, such as ``--check``.
     """
@@ -36,12 +34,12 @@ def run_module(host: PrivateLibvirtd, module: str, arguments: dict[str, Any], *f
     done = subprocess.run(
         host.inside(*command), capture_output=True, text=True, check=False, env=environment, timeout=240
     )
-    _head, arrow, rest = done.stdout.partition("=> {")
+    shown, arrow, rest = done.stdout.partition("=> {")
     if not arrow:
         raise AssertionError(f"{module} answered nothing: {done.stdout}\n{done.stderr}")
     answer: dict[str, Any]
     answer, _end = json.JSONDecoder().raw_decode("{" + rest)
-    return answer
+    return {**answer, "shown": shown}
 
 
 def carry_out(host: PrivateLibvirtd, verb: str, order: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One VM's life on a real libvirtd."""
 
 from __future__ import annotations

@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Live migration between two real libvirtds, by the real modules."""
 
 from __future__ import annotations

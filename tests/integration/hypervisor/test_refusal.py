@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Orders that are not carried out, and what they leave: nothing."""
 
 from __future__ import annotations

@@ -1,5 +1,3 @@
-# Copyright (c) 2026, the minicloud authors
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Disks, seeds and images of VMs on a real libvirtd."""
 
 from __future__ import annotations
