@@ -60,7 +60,7 @@ def test_one_vm_with_a_diff_and_what_the_info_modules_say(daemon: PrivateLibvirt
         ("mod-0", 2, {"tier": "web"}, True)
     ]
 
-    host = run_module(daemon, "host_info", {})["host"]
+    host = run_module(daemon, "host_info", {"accelerator": "tcg"})["host"]
     assert (host["uuid"], host["hostname"], host["accelerator"]) == (daemon.uuid, "hv1", "tcg")
     assert [pool["name"] for pool in host["pools"]] == ["default"]
     assert host["pools"][0]["state"] == "running"
