@@ -58,9 +58,17 @@ def observe_domain(
         metadata=facts.metadata,
         cpu=int(statistics.get("vcpu.current") or statistics.get("vcpu.maximum") or 0),
         ram_mib=int(statistics.get("balloon.maximum") or 0) // 1024,
-        cpu_time_ns=int(statistics.get("cpu.time") or 0),
+        cpu_time_ns=_cpu_time(statistics),
         addresses=tuple(sorted({address for mac in facts.macs for address in leases.get(mac, ())})),
     )
+
+
+def _cpu_time(statistics: Mapping[str, Any]) -> int:
+    """A host without cgroups tells no time of the whole domain, only that of its virtual CPUs."""
+    if "cpu.time" in statistics:
+        return int(statistics["cpu.time"])
+    count = int(statistics.get("vcpu.maximum") or 0)
+    return sum(int(statistics.get(f"vcpu.{number}.time") or 0) for number in range(count))
 
 
 def state_word(state: int | None, reason: int | None) -> str:
