@@ -106,7 +106,7 @@ class Fleet:
 
     # What a person at a terminal does.
 
-    def playbook(self, name: str, *arguments: str, check: bool = True, **variables: str) -> str:
+    def playbook(self, name: str, /, *arguments: str, check: bool = True, **variables: str) -> str:
         """Run a playbook to its end; what it printed.
 
         :raises AssertionError: with what it printed, when it failed and ``check`` is set.
@@ -124,7 +124,7 @@ class Fleet:
         assert not check or done.returncode == 0, f"{name} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout
 
-    def playbook_command(self, name: str, *arguments: str, **variables: str) -> list[str]:
+    def playbook_command(self, name: str, /, *arguments: str, **variables: str) -> list[str]:
         words = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
         return [str(COMMANDS / "ansible-playbook"), f"playbooks/{name}", *arguments, *words]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Thread
+from typing import Literal
 
 import pytest
 from minicloud.client import Client, ClientError
@@ -15,8 +17,26 @@ from tests.lab.fleet import Fleet
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-# Seeded, so that a failure can be had again; one entry a try: seconds from the request to the kill.
-KILLS = [round(random.Random(20261121 + number).uniform(0.0, 2.5), 3) for number in range(6)]
+
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: ``delay`` seconds after the request was sent, was answered, or its run has begun."""
+
+    after: Literal["sent", "answered", "running"]
+    delay: float
+
+    def __str__(self) -> str:
+        return f"{self.delay} s after {self.after}"
+
+
+# Seeded, so that a failure can be had again. A run takes a second or two; three moments are spread over it.
+_CHANCE = random.Random(20261121)
+MOMENTS = [
+    Moment("sent", round(_CHANCE.uniform(0.0, 0.01), 4)),
+    Moment("sent", round(_CHANCE.uniform(0.01, 0.05), 4)),
+    Moment("answered", 0.0),
+    *(Moment("running", round(0.5 * (number + _CHANCE.random()), 3)) for number in range(3)),
+]
 
 
 def test_host_dies_between_placement_and_start(fleet: Fleet, client: Client, new_name: Callable[[], str]) -> None:
@@ -83,16 +103,15 @@ class Request:
         assert not self._thread.is_alive()
 
 
-@pytest.mark.parametrize("delay", KILLS)
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_service_killed_during_a_create(
-    fleet: Fleet, client: Client, new_name: Callable[[], str], delay: float
+    fleet: Fleet, client: Client, new_name: Callable[[], str], moment: Moment
 ) -> None:
     name, key = new_name(), f"kill-{time.time_ns()}"
     request = Request(fleet, name, key)
-    time.sleep(delay)
+    state = _await_moment(fleet, request, moment)
     fleet.service.kill()
     request.join()
-    state = "answered" if request.answer else "not answered"
     fleet.service.start()
     restarted = time.monotonic()
     known = list(client.vms.list(name=name))
@@ -101,12 +120,31 @@ def test_service_killed_during_a_create(
     if known:
         fleet.await_vm(name, "running", timeout=90)
     took = time.monotonic() - restarted
-    print(f"\nkilled after {delay} s, {state}, {len(known)} kept; running {took:.1f} s after the restart")
+    answered = "answered" if request.answer else "not answered"
+    print(f"\nkilled {moment} ({state}, {answered}), {len(known)} kept; running {took:.1f} s after the restart")
     again = client.vms.create({"name": name, "ram": 128}, idempotency_key=key, wait=60)
     assert not known or again["id"] == known[0]["id"], "the same key makes the same VM"
     vm = fleet.await_vm(name, "running", timeout=60)
     assert fleet.copies(vm["id"]) == [vm["host"]]
     assert [host for host in fleet.hosts if vm["id"] in fleet.domains(host)] == [vm["host"]]
+
+
+def _await_moment(fleet: Fleet, request: Request, moment: Moment) -> str:
+    """Wait for the moment; the operation's state then."""
+    operation = ""
+    if moment.after != "sent":
+        request.join()
+        assert request.answer is not None
+        operation = str(request.answer["operation"])
+    if moment.after == "running":
+        fleet.until(
+            lambda: fleet.client.operations.get(operation)["state"] in ("running", "succeeded"),
+            "the run has begun",
+            timeout=30,
+            pause=0.02,
+        )
+    time.sleep(moment.delay)
+    return fleet.client.operations.get(operation)["state"] if operation else "unknown"
 
 
 def test_service_killed_during_a_migration(fleet: Fleet, client: Client, new_name: Callable[[], str]) -> None:
