@@ -211,7 +211,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     **FAIL_ON_ITEM,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "timeout": {"type": "float", "default": 60.0},
-    "images": {"type": "list", "elements": "dict", "options": ITEM, "required_one_of": [("name",)]},
+    "images": {"type": "list", "elements": "dict", "options": ITEM},
     **ITEM,
 }
 

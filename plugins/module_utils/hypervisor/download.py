@@ -41,7 +41,7 @@ def download(file: ImageFile, target: Path, *, timeout: float) -> None:
             details={"file": file.name},
         )
     try:
-        with urllib.request.urlopen(file.url, timeout=timeout) as source:
+        with _opener().open(file.url, timeout=timeout) as source:
             size, digest = _copy(source, target, limit=file.size)
         _verify(file, where, size, digest)
     except (OSError, ValueError) as error:
@@ -66,6 +66,22 @@ def digest_of(path: Path) -> str:
 def without_query(url: str) -> str:
     """A URL fit for messages: signatures travel in the query."""
     return url.partition("?")[0]
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Speaks what :data:`SCHEMES` names and nothing else, through the proxy that the environment names."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.FileHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _copy(source: IO[bytes], target: Path, *, limit: int) -> tuple[int, str]:

@@ -103,7 +103,8 @@ def test_nobody_at_the_uri_is_said_with_a_code(
         ("vm", {"vms": [{"state": "running"}]}, "one of the following is required: id, uuid, name"),
         ("vm", {"name": "web01", "state": "started"}, "value of state must be one of"),
         ("migration", {"name": "web01", "migrations": []}, "mutually exclusive"),
-        ("image", {"images": [{"kind": "kernel"}]}, "one of the following is required: name"),
+        ("image", {}, "one of the following is required: images, name"),
+        ("image", {"images": [{"kind": "kernel"}]}, "roles [] do not make a kernel image"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(
