@@ -10,9 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from minicloud_core.model.metadata import DomainMetadata
-from minicloud_core.model.vm import VmSpec, parse_spec
-
 from minicloud.services import host, observation, operation, project, vm
 from minicloud.services.context import SYSTEM, Actor, Context
 from minicloud.services.view.host import HostSpec, HostView
@@ -21,6 +18,8 @@ from minicloud.services.view.operation import Claim, OperationView, Outcome
 from minicloud.services.view.project import Quota
 from minicloud.services.view.vm import VmChange, VmCreation, VmView
 from minicloud.store.image import ImageRow
+from minicloud_core.model.metadata import DomainMetadata
+from minicloud_core.model.vm import VmSpec, parse_spec
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 GIB = 1024**3

@@ -110,8 +110,8 @@ class _Replacement:
         reason = self._reason(session, row, decision.host)
         allocations.free(session, vm.id)
         reservation.allocate(deed, vm, decision.host)
-        self._redirect(deed, vm, row, decision.host, reason)
         reservation.keep(deed, vm, row, decision)
+        self._redirect(deed, vm, row, decision.host, reason)
         return _Moved(show_operation(row))
 
     def note_refusal(self, error: NoCapacityError) -> None:

@@ -25,6 +25,7 @@ class Draft:
 
     :param exclusive: whether it takes its VM for itself.
     :param previous: the VM's ``status`` and ``desired`` before, for taking the operation back.
+    :param reason: the first link in its chain of reasons; None for somebody's plain wish.
     """
 
     kind: str
@@ -66,8 +67,7 @@ def enqueue(deed: Deed, draft: Draft) -> OperationRow:
     deed.session.flush()
     if draft.vm is not None and draft.exclusive:
         draft.vm.operation = row.id
-    message = draft.reason.message if draft.reason else ""
-    emit_operation(deed, row, "operation.state", message, {"from": None, "to": "queued"})
-    if draft.reason is not None:
-        explain_operation(deed, row, draft.reason)
+    reason = draft.reason or Reason("request", f"{deed.actor} asked for it")
+    emit_operation(deed, row, "operation.state", reason.message, {"from": None, "to": "queued"})
+    explain_operation(deed, row, reason)
     return row

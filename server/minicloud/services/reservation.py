@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeVar
 
+from minicloud_core.model.reason import Reason
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.request import Request
@@ -21,7 +22,7 @@ from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from .context import Context
-from .state import Deed
+from .state import Deed, explain_operation
 
 TRIES: Final = 6
 
@@ -89,10 +90,20 @@ def allocate(deed: Deed, vm: VmRow, host: str) -> None:
 
 
 def keep(deed: Deed, vm: VmRow, operation: OperationRow, decision: Decision) -> None:
-    """Keep a decision with its reasons."""
+    """Keep a decision with all its reasons, and its gist with the operation."""
+    explain_operation(deed, operation, gist(decision))
     deed.session.add(
         PlacementRow(vm=vm.id, operation=operation.id, host=decision.host, at=deed.at, decision=decision.to_mapping())
     )
+
+
+def gist(decision: Decision) -> Reason:
+    """A decision for a host, in one sentence."""
+    best, refused = decision.accepted[0], len(decision.refused)
+    others = f"the best of {len(decision.accepted)}" if len(decision.accepted) > 1 else "the only one that will do"
+    message = f"{best.host} is {others} with a score of {best.score:.3f}"
+    numbers = {"score": best.score, "accepted": len(decision.accepted), "refused": refused, "policy": decision.policy}
+    return Reason("placement", f"{message}; {refused} refused" if refused else message, numbers)
 
 
 def _take(session: Session, snapshot: Snapshot, decision: Decision) -> bool:

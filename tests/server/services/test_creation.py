@@ -41,6 +41,8 @@ def test_a_create_is_placed_written_and_queued_at_once(world: World) -> None:
     (kept,) = placement.explain(world.ctx, ADMIN, "web01")
     assert kept.host == made.vm.host
     assert {entry["host"] for entry in kept.decision["accepted"]} == {"node1", "node2"}
+    assert [reason["rule"] for reason in made.operation.reasons] == ["request", "placement"]
+    assert f"{made.vm.host} is the best of 2" in made.operation.reasons[1]["message"]
     assert made.operation.command == (
         "ansible-playbook playbooks/create_vm.yml -e name=web01 -e cpu=2 -e ram=1024 -e image=tiny"
         f" -e host={made.vm.host}"
@@ -52,8 +54,12 @@ def test_a_create_leaves_an_audit_entry_and_events_with_the_request_id(world: Wo
     world.host("node1")
     before = event.latest(world.ctx)
     made = world.create()
-    kinds = [(one.kind, one.data["to"], one.request_id) for one in event.after(world.ctx, ADMIN, before)]
-    assert kinds == [("operation.state", "queued", "req-1"), ("vm.status", "provisioning", "req-1")]
+    seen = event.after(world.ctx, ADMIN, before)
+    assert [(one.kind, one.data.get("to")) for one in seen if one.kind != "operation.reason"] == [
+        ("operation.state", "queued"),
+        ("vm.status", "provisioning"),
+    ]
+    assert {one.request_id for one in seen} == {"req-1"}
     entry = audit.list(world.ctx, ADMIN, action="vm.create").items[0]
     assert (entry.actor, entry.resource, entry.request_id) == ("root", made.vm.id, "req-1")
 

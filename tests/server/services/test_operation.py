@@ -141,8 +141,8 @@ def test_a_failure_worth_another_try_waits_longer_each_time(fleet: World) -> Non
         fleet.clock.at = view.not_before
     for wait, whole in zip(waits, (2, 4, 8, 16), strict=True):
         assert whole / 2 <= wait <= whole
-    assert [reason["numbers"]["try"] for reason in view.reasons] == [1, 2, 3, 4]
-    assert "QEMU said no" in view.reasons[0]["message"]
+    assert [reason["numbers"]["try"] for reason in view.reasons[2:]] == [1, 2, 3, 4]
+    assert "QEMU said no" in view.reasons[-1]["message"]
 
 
 def test_an_unreachable_host_is_tried_again(fleet: World) -> None:
