@@ -33,7 +33,7 @@ class Moment:
 _CHANCE = random.Random(20261121)
 MOMENTS = [
     Moment("sent", round(_CHANCE.uniform(0.0, 0.01), 4)),
-    Moment("sent", round(_CHANCE.uniform(0.01, 0.05), 4)),
+    Moment("sent", round(_CHANCE.uniform(0.05, 0.3), 4)),
     Moment("answered", 0.0),
     *(Moment("running", round(0.5 * (number + _CHANCE.random()), 3)) for number in range(3)),
 ]
