@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -67,10 +68,13 @@ class Controllers:
             thread.start()
 
     def stop(self, timeout: float) -> None:
+        """Begin nothing more, and wait at most ``timeout`` seconds for passes under way."""
         self._stop.set()
         self._context.hints.wake("observations")
+        deadline = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def healthy(self) -> bool:

@@ -51,7 +51,8 @@ class Observer:
         """End all observation; a watch that is stuck in a call is left behind after ``timeout`` seconds."""
         self._stop.set()
         deadline = time.monotonic() + timeout
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
         watches = list(self._watches.values())
         for watch in watches:
             watch.stop()

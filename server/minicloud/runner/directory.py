@@ -42,14 +42,15 @@ class RunDirectory:
 
         :raises OSError: when the disk refuses; nothing is left then.
         """
+        files = {"inventory.json": json.dumps(inventory), "run.json": json.dumps(task), "ansible.cfg": configuration}
         directory = cls(parent / run)
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.path.mkdir(mode=0o700)
         try:
-            for folder in (directory.path, directory.path / "tmp", directory.path / "project"):
-                folder.mkdir(mode=0o700)
-            directory._write("inventory.json", json.dumps(inventory))
-            directory._write("run.json", json.dumps(task))
-            directory._write("ansible.cfg", configuration)
+            for folder in ("tmp", "project"):
+                (directory.path / folder).mkdir(mode=0o700)
+            for name, text in files.items():
+                directory._write(name, text)
         except OSError:
             directory.remove()
             raise

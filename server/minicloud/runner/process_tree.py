@@ -86,6 +86,11 @@ def is_connection(pid: int, control_path: Path) -> bool:
     return title.startswith(f"ssh: {control_path}/".encode()) and title.endswith(b"[mux]")
 
 
+def connections(control_path: Path) -> set[int]:
+    """All shared SSH connections kept under ``control_path``."""
+    return {pid for pid in _pids() if is_connection(pid, control_path)}
+
+
 def kill(pid: int, number: signal.Signals, *, started: int | None = None) -> None:
     """Signal a process, unless it has gone or its number names another one by now.
 

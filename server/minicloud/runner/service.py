@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import sys
 import threading
@@ -19,7 +20,7 @@ from minicloud.services.context import Context
 from minicloud.services.view.operation import Outcome
 from minicloud.settings import Settings
 
-from . import orphan
+from . import orphan, process_tree
 from .batch import Batch, group
 from .directory import RunDirectory, sweep
 from .environment import collections_path, configuration, control_path_dir, environment, make_control_path_dir
@@ -84,7 +85,10 @@ class Runner:
             self._threads.append(thread)
 
     def stop(self, timeout: float) -> None:
-        """Claim nothing more, give runs under way ``timeout`` seconds, then end them and queue their work again."""
+        """Claim nothing more, give runs under way ``timeout`` seconds, then end them and queue their work again.
+
+        Shared SSH connections are closed.
+        """
         self._stop.set()
         self._context.hints.wake("operations")
         self._join_followers(time.monotonic() + timeout)
@@ -95,6 +99,8 @@ class Runner:
         self._join_followers(time.monotonic() + 15)
         for thread in self._threads:
             thread.join(2)
+        process_tree.extinguish(lambda: process_tree.connections(self._control_path))
+        shutil.rmtree(self._control_path, ignore_errors=True)
 
     @property
     def healthy(self) -> bool:
