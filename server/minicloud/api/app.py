@@ -21,6 +21,7 @@ from .call import Room
 from .middleware import RequestMiddleware
 from .openapi import VERSION, describe, describe_body, describe_responses
 from .problem import MalformedRequestError, MethodError, UnknownRouteError, answer_problem
+from .query import known_parameters
 from .routes import ROUTES, Route
 
 # More threads than this only wait for each other: for the database's writer, and for the interpreter's lock.
@@ -49,6 +50,7 @@ def create_app(room: Room | None = None) -> FastAPI:
     app.openapi = partial(_describe_once, app)  # type: ignore[method-assign]
     app.add_middleware(RequestMiddleware)
     app.state.room = room
+    app.state.parameters = known_parameters(app.openapi())
     return app
 
 

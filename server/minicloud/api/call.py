@@ -24,6 +24,7 @@ from minicloud.services.context import Actor, Context, Idempotency
 from .body import decode_object, read_bytes
 from .figures import FleetCollector, RequestMeter
 from .output import Shape
+from .query import check_query
 from .waiting import Relay
 
 WAIT_MAX: Final = 300.0
@@ -142,6 +143,7 @@ async def read_call(request: Request) -> Call:
     room = room_of(request)
     actor = await room.guard.admit(request.headers.get("authorization"), request.state.request_id)
     request.state.actor = actor.name
+    check_query(request)
     return Call(room, actor)
 
 

@@ -11,7 +11,7 @@ from .body import parse
 from .call import Caller, Change, Changer, answer
 from .input import EmptyBody, HostBody, ReasonBody
 from .output import AnyHost, Domain, Host, HostAnswer, HostDetail, HostPage, Page
-from .parameter import Cursor, HostRef, Limit, NameFilter
+from .parameter import Cursor, HostRef, Limit, NameFilter, Position, cut
 
 
 async def register(change: Changer) -> Response:
@@ -54,10 +54,10 @@ async def fence(change: Changer, host: HostRef) -> Response:
     return _answer(result, 202 if result.operation else 200)
 
 
-def domains(call: Caller, host: HostRef) -> Response:
+def domains(call: Caller, host: HostRef, limit: Limit = 50, position: Position = 0) -> Response:
     """List every domain on a host, those that are not ours among them."""
-    views = hosts.domains(call.context, call.actor, host)
-    return answer(Page[Domain](items=[Domain.model_validate(view) for view in views], next=None))
+    views, more = cut(hosts.domains(call.context, call.actor, host), position, limit)
+    return answer(Page[Domain](items=[Domain.model_validate(view) for view in views], next=more))
 
 
 def show(view: HostView | HostSummary) -> AnyHost:

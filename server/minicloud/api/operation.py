@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
 
-from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
@@ -16,7 +14,7 @@ from .body import parse
 from .call import Call, Caller, Changer, answer
 from .input import LeaseBody, ReasonBody, ResultBody
 from .output import Operation, OperationEvent, Page
-from .parameter import Cursor, Limit, NameFilter, OperationRef
+from .parameter import Cursor, Limit, NameFilter, OperationRef, Position
 
 LOG_ENTRIES_MAX = 10_000
 _PAGE = 500
@@ -50,14 +48,9 @@ async def cancel(change: Changer, operation: OperationRef) -> Response:
     return _answer(await change.run(operations.cancel, operation, reason=reason))
 
 
-def events(
-    call: Caller,
-    operation: OperationRef,
-    limit: Limit = 200,
-    cursor: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before.")] = 0,
-) -> Response:
+def events(call: Caller, operation: OperationRef, limit: Limit = 200, position: Position = 0) -> Response:
     """List what an operation's runs reported, oldest first."""
-    views = operations.events(call.context, call.actor, operation, after=cursor, limit=limit)
+    views = operations.events(call.context, call.actor, operation, after=position, limit=limit)
     more = str(views[-1].number) if len(views) == limit else None
     return answer(Page[OperationEvent](items=[OperationEvent.model_validate(view) for view in views], next=more))
 

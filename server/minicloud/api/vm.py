@@ -22,7 +22,7 @@ from .call import Caller, Change, Changer, answer
 from .input import ChangeBody, MigrateBody, Owner, Shape, StopBody
 from .outcome import settle
 from .output import Page, Placement, Vm, VmAnswer
-from .parameter import Cursor, Limit, NameFilter, ProjectName, VmRef
+from .parameter import Cursor, Limit, NameFilter, Position, ProjectName, VmRef, cut
 
 CONSOLE_MAX = 4 * 1024 * 1024
 
@@ -108,10 +108,12 @@ pause = verb("pause", "Pause a VM; it keeps its memory.")
 resume = verb("resume", "Resume a paused VM.")
 
 
-def explain(call: Caller, vm: VmRef, project: ProjectName = None) -> Response:
+def explain(
+    call: Caller, vm: VmRef, *, project: ProjectName = None, limit: Limit = 50, position: Position = 0
+) -> Response:
     """Say why a VM is where it is, and was where it was; newest first."""
-    views = placement.explain(call.context, call.actor, vm, project=project)
-    return answer(Page[Placement](items=[Placement.model_validate(view) for view in views], next=None))
+    views, more = cut(placement.explain(call.context, call.actor, vm, project=project), position, limit)
+    return answer(Page[Placement](items=[Placement.model_validate(view) for view in views], next=more))
 
 
 def read_console(

@@ -148,6 +148,23 @@ def test_a_method_that_is_not_served_is_told_which_are(cloud: Cloud) -> None:
         assert response.headers["allow"] == allowed
 
 
+def test_a_parameter_that_nobody_reads_is_refused(cloud: Cloud) -> None:
+    """Above all a misspelt one that was to change nothing."""
+    before = cloud.rows()
+    for method, path, field in (
+        ("POST", "/v1/vms?dryrun=true", "dryrun"),
+        ("POST", "/v1/vms?dry_run=true&dry_run=false", "dry_run"),
+        ("GET", "/v1/vms?nmae=web01", "nmae"),
+        ("GET", "/v1/certificates?x=", "x"),
+    ):
+        problem = refused(
+            cloud.call(method, path, {"name": "web01"} if method == "POST" else None), 422, "minicloud.input.invalid"
+        )
+        assert [error["field"] for error in problem["errors"]] == [field]
+    assert cloud.get("/v1/vms?label=a=b&label=c=d")["items"] == []
+    assert cloud.rows() == before
+
+
 def test_a_nul_in_an_address_is_refused(cloud: Cloud) -> None:
     for path in ("/v1/vms/a%00b", "/v1/vms?name=a%00b"):
         refused(cloud.call("GET", path), 400, "minicloud.http.malformed")

@@ -101,7 +101,10 @@ def test_domains_that_are_not_ours_are_shown(cloud: Cloud) -> None:
     vm = cloud.running("web01", host="node1")
     foreign = DomainObservation("9" * 8 + "-0000-4000-8000-000000000000", "pet", "running", None, 1, 256)
     cloud.world.observe("node1", {"web01": "running"}, others=(foreign,))
-    domains = {one["name"]: one for one in cloud.get("/v1/hosts/node1/domains")["items"]}
+    first = cloud.get("/v1/hosts/node1/domains?limit=1")
+    rest = cloud.get(f"/v1/hosts/node1/domains?limit=1&cursor={first['next']}")
+    assert rest["next"] is None
+    domains = {one["name"]: one for one in first["items"] + rest["items"]}
     assert (domains["pet"]["managed"], domains["pet"]["vm"]) == (False, None)
     assert (domains[vm["id"]]["managed"], domains[vm["id"]]["vm"]) == (True, vm["id"])
     assert domains[vm["id"]]["epoch"] == vm["epoch"]
