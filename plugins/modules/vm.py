@@ -231,8 +231,9 @@ options:
   <<: *vm
   threads:
     description:
-      - How many VMs are worked on at once. As many as the host has CPUs, at most 8, if not set.
+      - How many VMs are worked on at once.
     type: int
+    default: 8
   accelerator:
     description:
       - What runs the guests of new VMs. V(auto) takes KVM where libvirt offers it, else emulation.
@@ -393,7 +394,7 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.argum
     IMAGE,
     URI,
 )
-from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.batch import default_threads, run_batch
+from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.batch import DEFAULT_THREADS, run_batch
 from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.binding import LIBVIRT_IMPORT_ERROR
 from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.host import Layout, open_hypervisor
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import MinicloudError
@@ -444,7 +445,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     **DIRECTORY,
     **FAIL_ON_ITEM,
     **ACCELERATOR,
-    "threads": {"type": "int"},
+    "threads": {"type": "int", "default": DEFAULT_THREADS},
     "vms": {"type": "list", "elements": "dict", "options": VM, "required_one_of": [IDENTITY]},
     **VM,
 }
@@ -467,7 +468,7 @@ def main() -> None:
             results = run_batch(
                 orders,
                 lambda order: apply_order(hypervisor, order, check=module.check_mode),
-                threads=params["threads"] or default_threads(),
+                threads=params["threads"],
             )
     except MinicloudError as error:
         module.fail_json(msg=error.message, error=error.to_mapping())

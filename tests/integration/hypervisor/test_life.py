@@ -83,6 +83,28 @@ def test_reset_starts_the_guest_over(apply: Apply, order: Order, root: Path) -> 
     await_console(log, "ticks 0\n", times=2)
 
 
+def test_reboot_asks_the_guest_and_waits_until_it_has_obeyed(apply: Apply, order: Order, root: Path) -> None:
+    uuid = apply(order)["uuid"]
+    log = root / "console" / f"{uuid}.log"
+    await_console(log, "ticks 1\n")
+    rebooted = apply(order, action="reboot", graceful=60)
+    assert (rebooted["changed"], rebooted["state"], rebooted["forced"]) == (True, "running", False)
+    assert "Power down" in log.read_text(), "the guest did it by itself"
+    await_console(log, "ticks 0\n", times=2)
+
+
+def test_a_guest_that_does_not_reboot_is_reset(apply: Apply, order: Order) -> None:
+    apply(order, initrd="")
+    rebooted = apply(order, initrd="", action="reboot", graceful=2)
+    assert (rebooted["state"], rebooted["forced"], rebooted["error"]) == ("running", True, None)
+
+
+def test_an_action_on_a_vm_that_is_off_only_starts_it(apply: Apply, order: Order) -> None:
+    apply(order, state="stopped")
+    started = apply(order, action="reboot")
+    assert (started["state"], started["changed"], started["forced"]) == ("running", True, False)
+
+
 def test_check_mode_says_what_would_happen_and_does_nothing(
     apply: Apply, order: Order, daemon: PrivateLibvirtd
 ) -> None:
