@@ -64,7 +64,7 @@ def test_an_escaped_orphan_stays_a_descendant(adopter: subprocess.Popen[str]) ->
 
 def test_members_are_known_by_their_environment() -> None:
     environment = {**os.environ, process_tree.RUN_VARIABLE: "run-tests-1"}
-    command = [sys.executable, "-c", "import os; os.setsid(); os.fork(); print('ready', flush=True); os.read(0, 1)"]
+    command = [sys.executable, "-c", r"import os; os.setsid(); os.fork(); os.write(1, b'ready\n'); os.read(0, 1)"]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _line in range(2)] == [b"ready\n"] * 2
