@@ -32,7 +32,9 @@ def _error(operation: Any) -> str:
 
 
 def entry_text(data: Mapping[str, Any]) -> str:
-    """One entry of an operation's log in one line."""
+    """One entry of an operation's log in one line: what Ansible printed, else what is known."""
+    if data.get("stdout"):
+        return str(data["stdout"]).strip().rstrip("* ")
     return " ".join(f"{key}={plain(value)}" for key, value in data.items() if value not in (None, "", [], {}))
 
 

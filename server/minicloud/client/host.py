@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict, cast
 from urllib.parse import quote
 
-from .page import read_whole, walk
+from .page import walk
 from .transport import Transport
 
 
@@ -69,7 +69,7 @@ class Hosts:
 
     def domains(self, name: str) -> Iterator[dict[str, Any]]:
         """Every domain that libvirt has there, those that minicloud did not make among them."""
-        return read_whole(self._transport, f"{_path(name)}/domains")
+        return walk(self._transport, f"{_path(name)}/domains")
 
     def _change(self, name: str, verb: str, reason: str) -> Host:
         """``reason`` is kept in the audit."""

@@ -1,4 +1,4 @@
-"""Lists come by page, or whole where they are never long."""
+"""Lists come by page; this walks them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,3 @@ def walk(
         cursor = page.get("next")
         if not cursor or not items:
             return
-
-
-def read_whole(transport: Transport, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-    """Every item of a list that the service does not cut into pages."""
-    yield from transport.json("GET", path, params=params)["items"]

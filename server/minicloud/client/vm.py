@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypedDict, cast
 from urllib.parse import quote
 
-from .page import read_whole, walk
+from .page import walk
 from .transport import Transport
 
 VERBS: Final = ("start", "stop", "reboot", "reset", "pause", "resume", "migrate")
@@ -114,7 +114,7 @@ class Vms:
 
         Each one's ``decision`` has every host with its score, or with what refused it.
         """
-        return read_whole(self._transport, f"{_path(ref)}/placement", self._params())
+        return walk(self._transport, f"{_path(ref)}/placement", self._params())
 
     def place(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Where a VM of that spec would go now, and why; nothing is kept."""
