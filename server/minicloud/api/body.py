@@ -100,7 +100,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _object_without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        keys = [key for key, _ in pairs]
+        keys = [pair[0] for pair in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {repeated[:100]!r} comes twice")
     return mapping

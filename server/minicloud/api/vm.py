@@ -50,7 +50,9 @@ def list_(
     name: NameFilter = None,
     status: NameFilter = None,
     host: NameFilter = None,
-    label: Annotated[list[str], Query(description="`key=value`; several must all match.", max_length=16)] = [],  # noqa: B006
+    label: Annotated[
+        list[str], Query(default_factory=list, description="`key=value`; several must all match.", max_length=16)
+    ],
     project: ProjectName = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -38,13 +38,15 @@ def make_control_path_dir(path: Path) -> None:
         raise PermissionError(f"{path} must be a directory of mode 0700 that belongs to user {os.getuid()}: remove it")
 
 
-def environment(run: str, directory: Path, *, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(run: str, directory: Path, *, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a run's process.
 
     :param run: the run's name; marks every process of it.
     :param directory: the run's private directory.
+    :param inherited: what it may take over from; None for this process's own.
     """
     binaries = Path(sys.executable).parent
+    inherited = os.environ if inherited is None else inherited
     return {
         **{name: inherited[name] for name in _INHERITED if name in inherited},
         "PATH": f"{binaries}:{inherited.get('PATH', '/usr/bin:/bin')}",

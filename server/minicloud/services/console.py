@@ -18,7 +18,6 @@ class ConsoleReader(Protocol):
 
         :raises UnavailableError: when the host cannot be asked.
         """
-        ...
 
 
 def read(

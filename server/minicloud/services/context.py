@@ -25,7 +25,6 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The moment, with its zone (UTC)."""
-        ...
 
 
 class SystemClock:
@@ -38,11 +37,9 @@ class Entropy(Protocol):
 
     def token(self, size: int) -> bytes:
         """``size`` bytes that nobody can guess."""
-        ...
 
     def fraction(self) -> float:
         """A number from 0 up to, not including, 1."""
-        ...
 
 
 class SystemEntropy:
@@ -156,6 +153,8 @@ class Context:
     @contextmanager
     def write(self, *topics: str) -> Iterator[Session]:
         """A transaction that changes something; once it is committed, who waits for events or ``topics`` is woken."""
+        # The store's own generator ends the transaction whatever happens.
+        # pylint: disable-next=contextmanager-generator-missing-cleanup
         with self.store.write() as session:
             yield session
         for topic in ("events", *topics):

@@ -82,7 +82,7 @@ def advance(session: Session, name: str, generation: int) -> bool:
         .values(generation=HostRow.generation + 1)
         .execution_options(synchronize_session=False)
     )
-    return cast("CursorResult[Any]", session.execute(change)).rowcount == 1
+    return cast(CursorResult[Any], session.execute(change)).rowcount == 1
 
 
 def everything(session: Session) -> Sequence[HostRow]:

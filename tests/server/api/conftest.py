@@ -137,6 +137,7 @@ def served(app: FastAPI, room: Room) -> Iterator[str]:
 
 @pytest.fixture
 def url(app: FastAPI, room: Room) -> Iterator[str]:
+    # pylint: disable-next=contextmanager-generator-missing-cleanup
     with served(app, room) as url:
         yield url
 

@@ -28,7 +28,7 @@ def following(
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = response.iter_lines()
-        assert next(lines).startswith(":")
+        assert next(lines, "").startswith(":")
         yield lines
 
 

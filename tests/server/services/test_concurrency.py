@@ -36,7 +36,7 @@ def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer | Exception]:
 
 def test_ten_identical_creates_make_one_vm(world: World) -> None:
     world.fleet("node1", "node2", "node3")
-    answers = at_once([lambda: vm.create(world.ctx, ADMIN, world.spec()) for _ in range(10)])
+    answers = at_once([lambda: vm.create(world.ctx, ADMIN, world.spec()) for _time in range(10)])
     made = [answer for answer in answers if not isinstance(answer, Exception)]
     assert len(made) == 10, answers
     assert {one.vm.id for one in made} == {"vm-101"}
@@ -48,7 +48,7 @@ def test_ten_identical_creates_make_one_vm(world: World) -> None:
 def test_ten_creates_with_one_key_make_one_vm(world: World) -> None:
     world.fleet("node1", "node2")
     key = Idempotency("k-1", "POST /v1/vms", "f" * 64)
-    answers = at_once([lambda: vm.create(world.ctx, ADMIN, world.spec(), idempotency=key) for _ in range(10)])
+    answers = at_once([lambda: vm.create(world.ctx, ADMIN, world.spec(), idempotency=key) for _time in range(10)])
     made = [answer for answer in answers if not isinstance(answer, Exception)]
     assert len(made) == 10, answers
     assert {one.vm.id for one in made} == {"vm-101"}
@@ -82,7 +82,7 @@ def test_eight_runners_never_share_an_operation(world: World) -> None:
     for number in range(12):
         world.create(f"vm{number}", ram=64)
     rounds = []
-    for _ in range(8):
+    for _time in range(8):
         answers = at_once(
             [lambda n=n: operation.claim(world.ctx, f"runner-{n}", 3, LEASE) for n in range(8)]  # type: ignore[misc]
         )

@@ -28,7 +28,7 @@ def fail(world: World, claim: Claim, *, retry: bool = True, state: str | None = 
 
 def exhaust(world: World, kind: str) -> operation.OperationView:
     """Let every try fail."""
-    for _ in range(TRIES.get(kind, DEFAULT_TRIES)):
+    for _time in range(TRIES.get(kind, DEFAULT_TRIES)):
         world.clock.advance(120)
         last = fail(world, world.start(world.claim_one()))
     return last
@@ -52,7 +52,7 @@ def test_the_oldest_is_claimed_first_and_a_fence_before_all(fleet: World) -> Non
     host.fence(fleet.ctx, ADMIN, "node2")
     for name in ("c", "d"):
         fleet.create(name, host="node1")
-    order = [fleet.claim(1)[0] for _ in range(3)]
+    order = [fleet.claim(1)[0] for _time in range(3)]
     assert order[0].kind == "host.fence"
     assert [fleet.vm(str(claim.vm)).host for claim in order[1:]] == ["node1", "node1"]
     numbers = [int(str(claim.vm).removeprefix("vm-")) for claim in order[1:]]
@@ -133,7 +133,7 @@ def test_a_claim_given_back_costs_no_try(fleet: World) -> None:
 def test_a_failure_worth_another_try_waits_longer_each_time(fleet: World) -> None:
     fleet.create()
     waits = []
-    for _ in range(4):
+    for _time in range(4):
         view = fail(fleet, fleet.start(fleet.claim_one()))
         assert view.state == "queued"
         assert fleet.claim() == ()

@@ -105,7 +105,7 @@ def test_ids_sort_by_time_and_are_well_formed() -> None:
     ids = [identifier.operation_id(START + timedelta(milliseconds=5 * step), entropy) for step in range(50)]
     assert ids == sorted(ids)
     assert all(len(one) == 23 and one.startswith("op-") for one in ids)
-    assert len({identifier.run_id(START, entropy) for _ in range(100)}) == 100
+    assert len({identifier.run_id(START, entropy) for _time in range(100)}) == 100
     assert identifier.mac_address(entropy).startswith("52:54:00:")
     assert identifier.domain_uuid(entropy)[14] == "4"
 

@@ -82,7 +82,7 @@ def test_one_that_has_nowhere_to_go_waits_and_says_so_once(fleet: World) -> None
     home = str(made.vm.host)
     host.cordon(fleet.ctx, ADMIN, other(home))
     observation.record_silence(fleet.ctx, home, "no route")
-    for _ in range(3):
+    for _time in range(3):
         assert placement.replace(fleet.ctx, made.operation.id) is None
     waiting = fleet.operation(made.operation.id)
     assert (waiting.state, waiting.host) == ("queued", home)

@@ -130,7 +130,7 @@ def test_one_refusal_keeps_nothing_else_from_being_done(fleet: World) -> None:
 def test_a_vm_that_keeps_falling_over_waits_longer_each_time(fleet: World) -> None:
     home = str(fleet.running().host)
     waits = []
-    for _ in range(4):
+    for _time in range(4):
         fleet.observe(home, {"web01": "crashed"})
         assert apply(fleet, CorrectVm("vm-101", "start", WHY)).operation is not None
         fleet.carry_out("running")
