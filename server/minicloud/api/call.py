@@ -96,7 +96,7 @@ class Room:
         self.registry.register(FleetCollector(self.context))
         self.meter = RequestMeter(self.registry)
         self.guard = Guard(self.context)
-        self.relay = Relay(self.context.hints)
+        self.relay = Relay(self.context)
         self.streams = 0
 
 

@@ -22,8 +22,6 @@ from .output import Event
 from .parameter import NameFilter, ProjectName
 
 HEARTBEAT: Final = 15.0
-# Other processes' changes give no hint here; they are found this much later.
-POLL: Final = 1.0
 BATCH: Final = 200
 _ID: Final = re.compile(r"^[0-9]{1,15}$")
 
@@ -78,19 +76,20 @@ async def _follow(call: Call, start: int, vm: str | None, operation: str | None)
     relay, loop, last = call.room.relay, asyncio.get_running_loop(), start
     yield b": following\n\n"
     spoke = loop.time()
-    while not relay.stopping:
-        pulse = relay.pulse()
-        batch = await run_in_threadpool(
-            events.after, call.context, call.actor, last, limit=BATCH, vm=vm, operation=operation
-        )
-        if batch:
-            last, spoke = batch[-1].id, loop.time()
-            yield b"".join(write(view) for view in batch)
-        elif loop.time() - spoke >= HEARTBEAT:
-            spoke = loop.time()
-            yield b": still here\n\n"
-        if len(batch) < BATCH:
-            await relay.wait(pulse, POLL)
+    with relay.watch(operation) as watch:
+        while not relay.stopping:
+            watch.clear()
+            batch = await run_in_threadpool(
+                events.after, call.context, call.actor, last, limit=BATCH, vm=vm, operation=operation
+            )
+            if batch:
+                last, spoke = batch[-1].id, loop.time()
+                yield b"".join(write(view) for view in batch)
+            elif loop.time() - spoke >= HEARTBEAT:
+                spoke = loop.time()
+                yield b": still here\n\n"
+            if len(batch) < BATCH:
+                await watch.changed(HEARTBEAT - (loop.time() - spoke))
 
 
 def write(view: EventView) -> bytes:

@@ -13,7 +13,8 @@ from minicloud.services.view.operation import OperationView
 from .call import Change
 from .problem import OperationError
 
-_POLL = 1.0
+# Should the relay have died, one still looks.
+_GLANCE = 5.0
 
 
 async def settle(change: Change, operation: OperationView | None) -> bool:
@@ -26,15 +27,16 @@ async def settle(change: Change, operation: OperationView | None) -> bool:
         return True
     relay, loop = change.room.relay, asyncio.get_running_loop()
     deadline = loop.time() + change.wait
-    while True:
-        pulse = relay.pulse()
-        now = await run_in_threadpool(operations.get, change.context, change.actor, operation.id)
-        if now.state in ENDED:
-            break
-        left = deadline - loop.time()
-        if left <= 0 or relay.stopping:
-            return False
-        await relay.wait(pulse, min(left, _POLL))
+    with relay.watch(operation.id) as watch:
+        while True:
+            watch.clear()
+            now = await run_in_threadpool(operations.get, change.context, change.actor, operation.id)
+            if now.state in ENDED:
+                break
+            left = deadline - loop.time()
+            if left <= 0 or relay.stopping:
+                return False
+            await watch.changed(min(left, _GLANCE))
     if now.state != "succeeded":
         raise OperationError(now)
     return True

@@ -1,30 +1,62 @@
-"""Waiting without a thread: the rooms' hints, which are thread conditions, as wake-ups of the event loop."""
+"""Waiting without a thread: one reader of events for everybody who waits on the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Event, Thread
 
-from minicloud.services.context import Hints
+import structlog
+
+from minicloud.services import event as events
+from minicloud.services.context import SYSTEM, Context
+from minicloud.services.view.event import EventView
+
+log = structlog.get_logger("minicloud.api")
+
+_BATCH = 500
+# A hint may be lost, and other processes' changes give none: events are looked for this often, in seconds.
+_POLL = 1.0
+
+
+class Watch:
+    """Somebody who waits for events: all of them, or one operation's."""
+
+    def __init__(self, operation: str | None) -> None:
+        self.operation = operation
+        self._changed = asyncio.Event()
+
+    def clear(self) -> None:
+        """Forget what happened so far. Called before looking, it leaves no gap between looking and waiting."""
+        self._changed.clear()
+
+    async def changed(self, timeout: float) -> None:
+        """Return when something happened since :meth:`clear`, or after ``timeout`` seconds."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), max(0.0, timeout))
+        except TimeoutError:
+            return
+
+    def concerns(self, view: EventView) -> bool:
+        return self.operation is None or self.operation == view.operation
+
+    def wake(self) -> None:
+        self._changed.set()
 
 
 class Relay:
-    """One thread waits for everybody.
+    """Reads events as they come, in a thread of its own, and wakes those whom they concern.
 
-    A hint may be lost and other processes' changes give none, so it also pulses every ``poll`` seconds.
-
-    :param topic: the hint to wait for.
-    :param poll: seconds.
+    So a hundred who wait cost one query for each change, not a hundred.
     """
 
-    def __init__(self, hints: Hints, topic: str = "events", poll: float = 1.0) -> None:
-        self._hints = hints
-        self._topic = topic
+    def __init__(self, context: Context, *, poll: float = _POLL) -> None:
+        self._context = context
         self._poll = poll
         self._stopping = Event()
-        self._pulse = asyncio.Event()
-        self._call_soon: Callable[[Callable[[], None]], object] | None = None
+        self._watches: set[Watch] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def stopping(self) -> bool:
@@ -33,42 +65,69 @@ class Relay:
     def start(self) -> None:
         """Begin; to be called on the event loop."""
         self._stopping.clear()
-        self._call_soon = asyncio.get_running_loop().call_soon_threadsafe
-        Thread(target=self._run, args=(self._call_soon,), name="hint-relay", daemon=True).start()
+        self._loop = asyncio.get_running_loop()
+        Thread(target=self._read_forever, name="event-relay", daemon=True).start()
 
     def stop(self) -> None:
         """Let everybody who waits go; from any thread."""
         self._stopping.set()
-        if self._call_soon is not None:
-            self._pulse_on(self._call_soon)
+        self._context.hints.wake("events")
+        self._on_loop(self._wake_all)
 
-    def pulse(self) -> asyncio.Event:
-        """Take it before looking and hand it to :meth:`wait` after, so that nothing between the two is missed."""
-        return self._pulse
+    @contextmanager
+    def watch(self, operation: str | None = None) -> Iterator[Watch]:
+        """Begin to watch; to be used on the event loop.
 
-    async def wait(self, pulse: asyncio.Event, timeout: float) -> None:
-        """Return when ``pulse`` has come, after ``timeout`` seconds, or at once when stopping."""
-        if self.stopping or timeout <= 0:
+        :param operation: the id of the only operation that matters; None for whatever happens.
+        """
+        watch = Watch(operation)
+        self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    def _read_forever(self) -> None:
+        last: int | None = None
+        while not self.stopping:
+            mark = self._context.hints.mark("events")
+            try:
+                last, full = self._read(last)
+            except Exception:
+                if not self.stopping:
+                    log.exception("events cannot be read")
+                self._stopping.wait(self._poll)
+                continue
+            if not full:
+                self._context.hints.wait("events", self._poll, since=mark)
+
+    def _read(self, last: int | None) -> tuple[int, bool]:
+        """Tell of the events after number ``last``.
+
+        :returns: the number of the newest, and whether there may be more.
+        """
+        if last is None:
+            newest = events.latest(self._context)
+            self._on_loop(self._wake_all)  # of what happened before we began, nobody was told
+            return newest, False
+        batch = events.after(self._context, SYSTEM, last, limit=_BATCH)
+        if batch:
+            self._on_loop(lambda: self._tell(batch))
+        return (batch[-1].id if batch else last), len(batch) == _BATCH
+
+    def _on_loop(self, function: Callable[[], None]) -> None:
+        if self._loop is None:
             return
         try:
-            await asyncio.wait_for(pulse.wait(), timeout)
-        except TimeoutError:
-            return
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # it has been closed: nobody waits any more
+            self._stopping.set()
 
-    def _run(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
-        while not self._stopping.is_set():
-            mark = self._hints.mark(self._topic)
-            if not self._pulse_on(call_soon):
-                return
-            self._hints.wait(self._topic, self._poll, since=mark)
+    def _tell(self, batch: Sequence[EventView]) -> None:
+        for watch in self._watches:
+            if any(watch.concerns(view) for view in batch):
+                watch.wake()
 
-    def _pulse_on(self, call_soon: Callable[[Callable[[], None]], object]) -> bool:
-        try:
-            call_soon(self._wake)
-        except RuntimeError:  # the loop has been closed
-            return False
-        return True
-
-    def _wake(self) -> None:
-        self._pulse.set()
-        self._pulse = asyncio.Event()
+    def _wake_all(self) -> None:
+        for watch in self._watches:
+            watch.wake()
