@@ -262,7 +262,7 @@ def test_the_service_answers_as_the_database_does(site: Site, service: str) -> N
 
 
 def test_the_example_is_one_that_works(site: Site) -> None:
-    example = yaml.safe_load((ROOT / "inventory" / "minicloud.example.yml").read_text())
+    example = yaml.safe_load((ROOT / "inventory" / "example.minicloud.yml").read_text())
     site.write(**{**example, "database": "minicloud.db"})
     inventory = site.inventory()
     assert inventory["tier_web"]["hosts"] == ["web01"]
