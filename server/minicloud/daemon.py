@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import structlog
 import uvicorn
 from minicloud_core.scheduler.policy import policy_named
-from prometheus_client import ProcessCollector
+from prometheus_client import ProcessCollector, disable_created_metrics
 from starlette.types import ASGIApp
 
 from . import log, pid_file
@@ -53,6 +53,7 @@ def serve(settings: Settings) -> None:
     :raises RefusalError: it is not initialised, another service runs there, or an address is taken.
     """
     log.configure(settings.log_level, settings.log_format)
+    disable_created_metrics()  # a second series for each counter, which nobody reads
     policy = policy_named(settings.policy)
     check_initialised(settings)
     with ExitStack() as stack:

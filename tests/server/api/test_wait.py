@@ -84,6 +84,15 @@ def test_a_delete_that_is_waited_for_answers_what_is_gone(cloud: Cloud) -> None:
     assert (response.status_code, response.json()["id"], response.json()["status"]) == (200, vm["id"], "deleted")
 
 
+def test_a_service_that_stops_answers_those_who_wait(cloud: Cloud) -> None:
+    _claim, answer = in_background(cloud, "POST", "/v1/vms", {"name": "web03"})
+    began = time.monotonic()
+    cloud.room.relay.stop()
+    response = answer()
+    assert time.monotonic() - began < 5
+    assert (response.status_code, response.json()["status"]) == (202, "provisioning")
+
+
 def test_a_dry_run_is_not_waited_for(cloud: Cloud) -> None:
     began = time.monotonic()
     response = cloud.call("POST", "/v1/vms?dry_run=true", {"name": "web03"}, headers=WAIT)
