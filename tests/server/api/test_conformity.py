@@ -21,6 +21,8 @@ from tests.server.world import FixedClock, PlainSettings, SeededEntropy, World
 
 from .conftest import Tape, served
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 6
 
 # What breaks the description is refused by these and no others.

@@ -18,6 +18,8 @@ from typing import IO
 import httpx
 import pytest
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("minicloud"))
 PATIENCE = 60.0
 

@@ -14,6 +14,8 @@ from minicloud.client import Client
 from tests.lab.service import COMMANDS, Service
 from tests.server.cli.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 
 def new() -> str:
     return f"vm-{uuid4().hex[:8]}"

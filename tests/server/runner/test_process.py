@@ -21,6 +21,8 @@ from minicloud.runner.process import RunProcess
 from tests.server.runner import playbooks
 from tests.server.runner.claims import claim
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., RunProcess]
 
 

@@ -16,6 +16,8 @@ from tests.server.runner import playbooks
 from tests.server.runner.conftest import StartRunner, Works
 from tests.server.world import ADMIN
 
+pytestmark = pytest.mark.slow
+
 
 def run_process(works: Works) -> int:
     """The process of the only run."""

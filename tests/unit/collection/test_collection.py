@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 HANDS = {"meta", "plugins", "roles", "playbooks", "extensions"}

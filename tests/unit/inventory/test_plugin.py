@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 HOSTILE = "{{ lookup('ansible.builtin.pipe', 'id') }}"
