@@ -24,7 +24,8 @@ from minicloud.store.vm import VmRow
 from .context import Context
 from .state import Deed, explain_operation
 
-TRIES: Final = 6
+# A crowd overtakes everyone many times over: 50 creates a second at 3 hosts took 5 transactions each with 6 tries.
+TRIES: Final = 1
 
 Answer = TypeVar("Answer")
 
