@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from minicloud.services import operation
 from minicloud.store import operation as operation_rows
 
