@@ -24,7 +24,8 @@ Value = TypeVar("Value")
 class Site:
     """Where a fleet lives. ``subnet`` is a private /24; labs beside it need their own.
 
-    :param options: settings of the service, ``{"lease_seconds": "10"}``.
+    :param options: settings of the service, ``("lease_seconds", "10")``.
+    :param onboarding: variables of the onboarding roles.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Site:
     port: int
     hosts: int = 3
     options: tuple[tuple[str, str], ...] = ()
+    onboarding: tuple[tuple[str, str], ...] = ()
 
     @property
     def gateway(self) -> str:
@@ -77,7 +79,8 @@ class Fleet:
         self.site.state.mkdir(mode=0o700, parents=True)
         self._lab("lab_up.yml", lab_hosts=str(self.site.hosts))
         self.service.start()
-        self.playbook("onboard_host.yml", "-i", str(self.site.directory / "inventory.yml"))
+        inventory = str(self.site.directory / "inventory.yml")
+        self.playbook("onboard_host.yml", "-i", inventory, **dict(self.site.onboarding))
         self._register_image()
         self.await_hosts()
 
