@@ -58,10 +58,9 @@ def running_server() -> Iterator[str]:
 
 
 def _as_user() -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    """PostgreSQL refuses to run as root. What is started does not outlive tests that are killed."""
+    become = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", "--pdeathsig", "INT", *become]
 
 
 def _run(program: str, *arguments: object) -> None:

@@ -87,11 +87,11 @@ def _conclude(ctx: Context, session: Session, row: OperationRow, outcome: Outcom
     _count_run(deed, row)
     if outcome.kind == "succeeded":
         _succeed(deed, row, vm, outcome)
-    elif outcome.kind == "cancelled" or row.cancel_requested:
+    elif (outcome.kind == "cancelled" or row.cancel_requested) and row.kind != "vm.delete":
         move_operation(deed, row, "cancelled", str(outcome.error.get("message", "")))
         row.error = dict(outcome.error)
         withdrawal.take_back(deed, row, vm)
-    elif outcome.retry and row.tries < tries_of(row.kind):
+    elif (outcome.retry or outcome.kind == "cancelled") and row.tries < tries_of(row.kind):
         _try_again(deed, row, outcome)
     else:
         _give_up(deed, row, vm, outcome)

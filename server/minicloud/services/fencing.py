@@ -28,8 +28,9 @@ def succeed(deed: Deed, row: OperationRow) -> None:
     domains.forget(deed.session, host.name)
     if host.state == "fencing":
         move_host(deed, host, "down", reason)
+    there = vms.lock_many(deed.session, [vm.id for vm in vms.on_host(deed.session, host.name)])
     busy = operations.open_of_vms(deed.session)
-    for vm in vms.on_host(deed.session, host.name):
+    for vm in there.values():
         if vm.id not in busy and VM_TRANSITIONS.allows(vm.status, "lost"):
             move_vm(deed, vm, "lost", reason)
 

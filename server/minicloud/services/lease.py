@@ -121,14 +121,14 @@ def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewa
     until = ctx.clock.now() + timedelta(seconds=lease_seconds)
     kept, cancelled = [], []
     with ctx.store.write() as session:
-        rows = operations.held(session, [claim.operation for claim in claims])
-        for claim in claims:
-            row = rows.get(claim.operation)
-            if row is None or not _is_of(row, claim):
+        for claim in sorted(claims, key=lambda one: one.operation):
+            asked = operations.renew(
+                session, claim.operation, owner=claim.owner, epoch=claim.epoch, tries=claim.attempt, until=until
+            )
+            if asked is None:
                 continue
-            row.lease_until = until
             kept.append(claim.operation)
-            if row.cancel_requested:
+            if asked:
                 cancelled.append(claim.operation)
     lost = tuple(claim.operation for claim in claims if claim.operation not in kept)
     return Renewal(tuple(kept), lost, tuple(cancelled), until)

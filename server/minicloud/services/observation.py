@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -205,7 +204,8 @@ def _greet(deed: Deed, host: HostRow, stale: list[str]) -> None:
 
 
 def _doubt(deed: Deed, host: HostRow) -> None:
-    busy: Mapping[str, object] = operations.open_of_vms(deed.session)
-    for vm in vms.lock_many(deed.session, [row.id for row in vms.on_host(deed.session, host.name)]).values():
+    there = vms.lock_many(deed.session, [row.id for row in vms.on_host(deed.session, host.name)])
+    busy = operations.open_of_vms(deed.session)
+    for vm in there.values():
         if vm.id not in busy and vm.status != "error" and VM_TRANSITIONS.allows(vm.status, "unknown"):
             move_vm(deed, vm, "unknown", f"{host.name} does not answer: {host.silence_reason}")

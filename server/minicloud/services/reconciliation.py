@@ -115,6 +115,8 @@ def _check_wanted(session: Session, vm: VmRow, verb: str) -> None:
     aim = VERBS[verb][1] if verb in VERBS else None
     if vm.desired not in aims.get(verb, (aim,)):
         raise ConflictError(f"{vm.id} is desired {vm.desired} now; {verb} does not lead there")
+    if verb != "delete" and (vm.observed_at is None or (vm.settled_at is not None and vm.observed_at < vm.settled_at)):
+        raise ConflictError(f"{vm.id} was not seen since its last operation ended")
     home = hosts.find(session, vm.host or "")
     if vm.host is not None and (home is None or home.state not in REACHABLE):
         raise ConflictError(f"{vm.id} cannot be corrected: {vm.host} is {home.state if home else 'gone'}")

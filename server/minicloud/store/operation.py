@@ -8,7 +8,20 @@ from typing import Any
 
 from minicloud_core.model.host import REACHABLE
 from minicloud_core.model.operation import OPEN
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Select, and_, exists, func, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from .base import Base, Serial
@@ -167,10 +180,25 @@ def has_predecessor(session: Session, operation: OperationRow) -> bool:
     return session.scalars(query).first() is not None
 
 
-def held(session: Session, operation_ids: Collection[str]) -> Mapping[str, OperationRow]:
-    """Those of the operations that are under a lease."""
-    query = select(OperationRow).where(OperationRow.id.in_(operation_ids), OperationRow.state.in_(HELD))
-    return {row.id: row for row in session.scalars(query)}
+def renew(session: Session, operation_id: str, *, owner: str, epoch: int, tries: int, until: datetime) -> bool | None:
+    """Prolong a lease, if it still is that owner's under that epoch.
+
+    :returns: whether somebody asked to cancel the operation; None when the lease is no longer that one.
+    """
+    change = (
+        update(OperationRow)
+        .where(
+            OperationRow.id == operation_id,
+            OperationRow.state.in_(HELD),
+            OperationRow.lease_owner == owner,
+            OperationRow.epoch == epoch,
+            OperationRow.tries == tries,
+        )
+        .values(lease_until=until)
+        .returning(OperationRow.cancel_requested)
+        .execution_options(synchronize_session=False)
+    )
+    return session.execute(change).scalar_one_or_none()
 
 
 def overdue(session: Session, now: datetime) -> Sequence[OperationRow]:

@@ -29,19 +29,22 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(**{_WRITE: True})
         self.dialect = engine.dialect.name
+        self._writer = engine.execution_options(**{_WRITE: True})
+        # SQLite's readers see one moment anyway; PostgreSQL's have to ask for it.
+        whole = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
+        self._reader = engine.execution_options(**whole)
         self.schema = Schema(engine)
         # SQLite admits one writer; waiting in line costs less than its busy handler's naps, and is fair.
         self._line: AbstractContextManager[object] = threading.Lock() if self.dialect == "sqlite" else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that only reads; it sees one moment on SQLite, one moment a statement on PostgreSQL.
+        """A transaction that only reads, and sees one moment.
 
         :raises UnavailableError: when the database cannot be reached.
         """
-        with _speaking(self._engine), Session(self._engine, expire_on_commit=False) as session:
+        with _speaking(self._engine), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

@@ -113,6 +113,9 @@ def test_corrections_are_checked_again(fleet: World) -> None:
     fleet.carry_out("running")
     fleet.change("web01", "stop")
     fleet.carry_out("stopped")
+    assert "was not seen" in apply(fleet, CorrectVm("vm-101", "stop", WHY)).refusal
+    fleet.observe(str(made.host), {"web01": "running"})
+    fleet.clock.advance(1)
     observation.record_silence(fleet.ctx, str(made.host), "no route")
     assert "suspect" in apply(fleet, CorrectVm("vm-101", "stop", WHY)).refusal
     assert "no VM vm-999" in apply(fleet, CorrectVm("vm-999", "start", WHY)).refusal
