@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
     :raises RefusalError: it is not initialised, another service runs there, or an address is taken.
     """
     log.configure(settings.log_level, settings.log_format)
-    disable_created_metrics()  # a second series for each counter, which nobody reads
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
     policy = policy_named(settings.policy)
     check_initialised(settings)
     with ExitStack() as stack:

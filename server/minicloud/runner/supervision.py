@@ -119,13 +119,16 @@ class Supervision:
     def _flush(self) -> None:
         pending, self._pending = self._pending, defaultdict(list)
         self._flushed = time.monotonic()
-        for name, entries in pending.items():
-            try:
-                operations.append(self._context, self._claims[name], entries)
-            except LeaseLostError:
-                self.lose([name])
-            except UnavailableError as error:
-                _log.warning("run.log_kept_back", operation=name, error=error.message)
+        if not pending:
+            return
+        try:
+            lost = operations.append(
+                self._context, [(self._claims[name], entries) for name, entries in pending.items()]
+            )
+            self.lose(lost)
+        except UnavailableError as error:
+            _log.warning("run.log_kept_back", run=self.run, error=error.message)
+            for name, entries in pending.items():
                 self._pending[name] = entries[-_KEPT_BACK:]
 
     def _settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> None:

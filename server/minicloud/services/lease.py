@@ -134,17 +134,24 @@ def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewa
     return Renewal(tuple(kept), lost, tuple(cancelled), until)
 
 
-def append(ctx: Context, claim: Claim, entries: Sequence[Entry]) -> None:
-    """Add to an operation's log.
+def append(ctx: Context, logs: Sequence[tuple[Claim, Sequence[Entry]]]) -> tuple[str, ...]:
+    """Add to the logs of operations, all in one transaction: a run tells much the same of each that it carries.
 
-    :raises LeaseLostError: when the operation is another's by now.
+    :returns: operations that are another's by now; nothing was added to theirs.
     """
+    lost = []
     with ctx.write() as session:
-        held_row(session, claim)
-        session.add_all(
-            OperationEventRow(operation=claim.operation, at=entry.at, kind=entry.kind, data=dict(entry.data))
-            for entry in entries
-        )
+        rows = operations.lock_many(session, [claim.operation for claim, _entries in logs])
+        for claim, entries in logs:
+            row = rows.get(claim.operation)
+            if row is None or not _is_of(row, claim):
+                lost.append(claim.operation)
+                continue
+            session.add_all(
+                OperationEventRow(operation=claim.operation, at=entry.at, kind=entry.kind, data=dict(entry.data))
+                for entry in entries
+            )
+    return tuple(lost)
 
 
 def release(ctx: Context, claim: Claim, reason: str) -> None:

@@ -180,6 +180,18 @@ def has_predecessor(session: Session, operation: OperationRow) -> bool:
     return session.scalars(query).first() is not None
 
 
+def lock_many(session: Session, operation_ids: Collection[str]) -> Mapping[str, OperationRow]:
+    """Lock operations, in the order in which everybody does who takes several."""
+    query = (
+        select(OperationRow)
+        .where(OperationRow.id.in_(operation_ids))
+        .order_by(OperationRow.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in session.scalars(query)}
+
+
 def renew(session: Session, operation_id: str, *, owner: str, epoch: int, tries: int, until: datetime) -> bool | None:
     """Prolong a lease, if it still is that owner's under that epoch.
 

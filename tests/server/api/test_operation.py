@@ -42,7 +42,7 @@ def test_log_and_events_have_what_the_run_reported(cloud: Cloud) -> None:
         Entry(cloud.world.clock.now(), "stats"),
         Entry(cloud.world.clock.now(), "result", {"host": "node1", "stdout": "changed: [node1]\n"}),
     ]
-    operation.append(cloud.world.ctx, claim, entries)
+    operation.append(cloud.world.ctx, [(claim, entries)])
     path = f"/v1/operations/{created['operation']}"
     log = cloud.call("GET", f"{path}/log")
     assert log.headers["content-type"].startswith("text/plain")

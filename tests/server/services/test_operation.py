@@ -77,7 +77,7 @@ def test_only_asked_for_kinds_are_claimed(fleet: World) -> None:
 def test_a_run_appends_renews_and_finishes(fleet: World) -> None:
     fleet.create()
     claim = fleet.start(fleet.claim_one())
-    operation.append(fleet.ctx, claim, [Entry(START, "task", {"name": "Make the VMs"}), Entry(START, "result")])
+    operation.append(fleet.ctx, [(claim, [Entry(START, "task", {"name": "Make the VMs"}), Entry(START, "result")])])
     fleet.clock.advance(20)
     renewal = operation.renew(fleet.ctx, [claim], LEASE)
     assert renewal.kept == (claim.operation,) and not renewal.lost and not renewal.cancelled
@@ -102,13 +102,13 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_run_can_do_nothing(fleet: Wo
     assert successor.epoch == late.epoch + 1
     for write in (
         lambda: operation.started(fleet.ctx, late, "run-1"),
-        lambda: operation.append(fleet.ctx, late, [Entry(START, "task")]),
         lambda: operation.finish(fleet.ctx, late, Outcome.succeeded({"state": "stopped"})),
         lambda: operation.release(fleet.ctx, late, "late"),
     ):
         with pytest.raises(LeaseLostError):
             write()
     assert operation.renew(fleet.ctx, [late], LEASE).lost == (late.operation,)
+    assert operation.append(fleet.ctx, [(late, [Entry(START, "task")])]) == (late.operation,)
     assert fleet.operation(late.operation).state == "running"
     assert operation.events(fleet.ctx, ADMIN, late.operation) == ()
     fleet.succeed(successor, "running")
