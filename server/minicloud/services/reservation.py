@@ -39,8 +39,7 @@ def reserve(
 ) -> Answer:
     """Find room and take it.
 
-    After a few times of being overtaken the last decision is made with every host locked: a crowd may delay a request,
-    but not starve it.
+    One that was overtaken decides again with every host locked: a crowd may delay a request, but not starve it.
 
     :param prepare: the first thing in each transaction: takes its locks, writes nothing. An answer other than None
         ends the search.
