@@ -171,8 +171,9 @@ class World:
         return claim
 
     def start(self, claim: Claim, run: str = "run-1") -> Claim:
-        operation.started(self.ctx, claim, run)
-        return claim
+        """Begin a claim that holds."""
+        (started,) = operation.started(self.ctx, [claim], run)
+        return started
 
     def succeed(self, claim: Claim, state: str) -> OperationView:
         return operation.finish(self.ctx, claim, Outcome.succeeded({"state": state, "changed": True}))

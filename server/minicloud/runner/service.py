@@ -192,14 +192,11 @@ class Runner:
 
         :returns: the batch without operations that somebody else took over in the meantime.
         """
-        kept = []
+        kept = operations.started(self._context, batch.claims, run)
         for claim in batch.claims:
-            try:
-                operations.started(self._context, claim, run)
-                kept.append(claim)
-            except LeaseLostError:
+            if claim not in kept:
                 _log.info("operation.lease_lost", operation=claim.operation)
-        return Batch(batch.playbook, tuple(kept))
+        return Batch(batch.playbook, kept)
 
     def _follow(self, supervision: Supervision) -> None:
         try:

@@ -100,20 +100,27 @@ def take_by_hand(ctx: Context, session: Session, row: OperationRow, owner: str, 
     return taken
 
 
-def started(ctx: Context, claim: Claim, run: str) -> None:
-    """Say that a run is about to act. From here on it counts as begun, whatever becomes of the run.
+def started(ctx: Context, claims: Sequence[Claim], run: str) -> tuple[Claim, ...]:
+    """Say that a run is about to act. From here on its operations count as begun, whatever becomes of the run.
 
     :param run: the run's id.
-    :raises LeaseLostError: when the operation is another's by now.
+    :returns: the claims that still hold; the run must leave the others alone.
     """
+    kept = []
     with ctx.write() as session:
-        row = held_row(session, claim)
-        deed = Deed.by(ctx, session, claim.owner, row.request_id)
-        if row.state == "claimed":
-            move_operation(deed, row, "running", f"run {run}")
-        row.begun, row.run = True, run
-        row.started_at = row.started_at or deed.at
-        _count_run(deed, run, claim)
+        rows = operations.lock_many(session, [claim.operation for claim in claims])
+        for claim in claims:
+            row = rows.get(claim.operation)
+            if row is None or not _is_of(row, claim):
+                continue
+            deed = Deed.by(ctx, session, claim.owner, row.request_id)
+            if row.state == "claimed":
+                move_operation(deed, row, "running", f"run {run}")
+            row.begun, row.run = True, run
+            row.started_at = row.started_at or deed.at
+            kept.append(claim)
+        _count_run(ctx, session, run, kept)
+    return tuple(kept)
 
 
 def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewal:
@@ -269,9 +276,12 @@ def _build(ctx: Context, session: Session, row: OperationRow) -> Claim:
     )
 
 
-def _count_run(deed: Deed, run: str, claim: Claim) -> None:
-    row = runs.lock(deed.session, run)
+def _count_run(ctx: Context, session: Session, run: str, claims: Sequence[Claim]) -> None:
+    if not claims:
+        return
+    row = runs.lock(session, run)
     if row is None:
-        row = RunRow(id=run, playbook=claim.playbook, owner=claim.owner, operations=0, ended=0, started_at=deed.at)
-        deed.session.add(row)
-    row.operations += 1
+        first, at = claims[0], ctx.clock.now()
+        row = RunRow(id=run, playbook=first.playbook, owner=first.owner, operations=0, ended=0, started_at=at)
+        session.add(row)
+    row.operations += len(claims)

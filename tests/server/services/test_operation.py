@@ -101,13 +101,13 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_run_can_do_nothing(fleet: Wo
     successor = fleet.start(fleet.claim_one(), "run-2")
     assert successor.epoch == late.epoch + 1
     for write in (
-        lambda: operation.started(fleet.ctx, late, "run-1"),
         lambda: operation.finish(fleet.ctx, late, Outcome.succeeded({"state": "stopped"})),
         lambda: operation.release(fleet.ctx, late, "late"),
     ):
         with pytest.raises(LeaseLostError):
             write()
     assert operation.renew(fleet.ctx, [late], LEASE).lost == (late.operation,)
+    assert operation.started(fleet.ctx, [late], "run-1") == ()
     assert operation.append(fleet.ctx, [(late, [Entry(START, "task")])]) == (late.operation,)
     assert fleet.operation(late.operation).state == "running"
     assert operation.events(fleet.ctx, ADMIN, late.operation) == ()
