@@ -184,7 +184,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.answer import answer, failure_message
+from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.answer import end
 from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.arguments import (
     DIRECTORY,
     FAIL_ON_ITEM,
@@ -247,13 +247,7 @@ def main() -> None:
             results = absent(orders, cache, params["uri"], check=module.check_mode)
     except MinicloudError as error:
         module.fail_json(msg=error.message, error=error.to_mapping())
-    values = answer(results)
-    if alone:
-        values["image"] = results[0]
-    message = failure_message(results)
-    if message and params["fail_on_item"]:
-        module.fail_json(msg=message, **values)
-    module.exit_json(**values)
+    end(module, results, alone="image" if alone else "")
 
 
 if __name__ == "__main__":

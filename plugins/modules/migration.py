@@ -241,7 +241,7 @@ migration:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.answer import answer, failure_message
+from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.answer import end
 from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.arguments import (
     DIRECTORY,
     FAIL_ON_ITEM,
@@ -302,13 +302,7 @@ def main() -> None:
             )
     except MinicloudError as error:
         module.fail_json(msg=error.message, error=error.to_mapping())
-    values = answer(results)
-    if alone:
-        values["migration"] = results[0]
-    message = failure_message(results)
-    if message and params["fail_on_item"]:
-        module.fail_json(msg=message, **values)
-    module.exit_json(**values)
+    end(module, results, alone="migration" if alone else "")
 
 
 if __name__ == "__main__":

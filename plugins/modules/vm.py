@@ -385,7 +385,7 @@ vm:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.answer import answer, failure_message
+from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.answer import end
 from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.apply import apply_order
 from ansible_collections.minicloud.libvirt.plugins.module_utils.hypervisor.arguments import (
     ACCELERATOR,
@@ -472,13 +472,7 @@ def main() -> None:
             )
     except MinicloudError as error:
         module.fail_json(msg=error.message, error=error.to_mapping())
-    values = answer(results)
-    if alone:
-        values["vm"] = results[0]
-    message = failure_message(results)
-    if message and params["fail_on_item"]:
-        module.fail_json(msg=message, **values)
-    module.exit_json(**values)
+    end(module, results, alone="vm" if alone else "")
 
 
 if __name__ == "__main__":

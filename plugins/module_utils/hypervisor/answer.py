@@ -6,7 +6,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
+
+
+class ListModule(Protocol):
+    """What is needed of an ``AnsibleModule`` that takes a list and ``fail_on_item``."""
+
+    params: dict[str, Any]
+
+    def fail_json(self, msg: str, **values: Any) -> Any:
+        """End the module as failed."""
+
+    def exit_json(self, **values: Any) -> Any:
+        """End the module as done."""
+
+
+def end(module: ListModule, results: Sequence[Mapping[str, Any]], *, alone: str = "") -> None:
+    """End a module with what became of its items.
+
+    :param alone: the name under which the only item is answered as well; empty when a list was given.
+    """
+    values = answer(results)
+    if alone:
+        values[alone] = results[0]
+    message = failure_message(results)
+    if message and module.params["fail_on_item"]:
+        module.fail_json(msg=message, **values)
+    module.exit_json(**values)
 
 
 def answer(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

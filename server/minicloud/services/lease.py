@@ -106,19 +106,16 @@ def started(ctx: Context, claims: Sequence[Claim], run: str) -> tuple[Claim, ...
     :param run: the run's id.
     :returns: the claims that still hold; the run must leave the others alone.
     """
-    kept = []
     with ctx.write() as session:
-        rows = operations.lock_many(session, [claim.operation for claim in claims])
-        for claim in claims:
-            row = rows.get(claim.operation)
-            if row is None or not _is_of(row, claim):
-                continue
+        rows = _held_rows(session, claims)
+        kept = [claim for claim in claims if claim.operation in rows]
+        for claim in kept:
+            row = rows[claim.operation]
             deed = Deed.by(ctx, session, claim.owner, row.request_id)
             if row.state == "claimed":
                 move_operation(deed, row, "running", f"run {run}")
             row.begun, row.run = True, run
             row.started_at = row.started_at or deed.at
-            kept.append(claim)
         _count_run(ctx, session, run, kept)
     return tuple(kept)
 
@@ -146,19 +143,15 @@ def append(ctx: Context, logs: Sequence[tuple[Claim, Sequence[Entry]]]) -> tuple
 
     :returns: operations that are another's by now; nothing was added to theirs.
     """
-    lost = []
     with ctx.write() as session:
-        rows = operations.lock_many(session, [claim.operation for claim, _entries in logs])
-        for claim, entries in logs:
-            row = rows.get(claim.operation)
-            if row is None or not _is_of(row, claim):
-                lost.append(claim.operation)
-                continue
-            session.add_all(
-                OperationEventRow(operation=claim.operation, at=entry.at, kind=entry.kind, data=dict(entry.data))
-                for entry in entries
-            )
-    return tuple(lost)
+        rows = _held_rows(session, [claim for claim, _entries in logs])
+        session.add_all(
+            OperationEventRow(operation=claim.operation, at=entry.at, kind=entry.kind, data=dict(entry.data))
+            for claim, entries in logs
+            if claim.operation in rows
+            for entry in entries
+        )
+    return tuple(claim.operation for claim, _entries in logs if claim.operation not in rows)
 
 
 def release(ctx: Context, claim: Claim, reason: str) -> None:
@@ -232,6 +225,16 @@ def _is_of(row: OperationRow, claim: Claim) -> bool:
     return (
         row.state in HELD and row.epoch == claim.epoch and row.tries == claim.attempt and row.lease_owner == claim.owner
     )
+
+
+def _held_rows(session: Session, claims: Sequence[Claim]) -> dict[str, OperationRow]:
+    """The operations of those claims that still hold, locked."""
+    rows = operations.lock_many(session, [claim.operation for claim in claims])
+    return {
+        claim.operation: rows[claim.operation]
+        for claim in claims
+        if claim.operation in rows and _is_of(rows[claim.operation], claim)
+    }
 
 
 def _build(ctx: Context, session: Session, row: OperationRow) -> Claim:
