@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from minicloud_core.model.errors import LeaseLostError, MinicloudError, UnavailableError
+from minicloud_core.model.errors import MinicloudError, UnavailableError
 
 from minicloud.services import operation as operations
 from minicloud.services.context import Context
@@ -132,26 +132,35 @@ class Supervision:
                 self._pending[name] = entries[-_KEPT_BACK:]
 
     def _settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> None:
-        for claim, outcome in settled:
-            try:
-                self._finish(claim, self._as_asked(claim, outcome))
-            except LeaseLostError:
-                _log.info("operation.lease_lost", operation=claim.operation, run=self.run)
-            except MinicloudError as error:
-                # Its lease runs out, and it is tried again: every order may be repeated.
+        """Settle all at once; where one of them stands in the others' way, each by itself."""
+        ends = [(claim, self._as_asked(claim, outcome)) for claim, outcome in settled]
+        if not ends:
+            return
+        try:
+            self._finish(ends)
+        except MinicloudError as error:
+            if len(ends) > 1 and not isinstance(error, UnavailableError):
+                for end in ends:
+                    self._settle([end])
+                return
+            # Their leases run out, and they are tried again: every order may be repeated.
+            for claim, _outcome in ends:
                 _log.error("operation.not_settled", operation=claim.operation, run=self.run, error=error.message)
 
-    def _finish(self, claim: Claim, outcome: Outcome) -> None:
+    def _finish(self, ends: Sequence[tuple[Claim, Outcome]]) -> None:
         """Settle, in spite of a database that is away for a few seconds."""
-        for pause in _PATIENCE:
+        for pause in (*_PATIENCE, None):
             try:
-                operations.finish(self._context, claim, outcome)
+                lost = operations.finish_all(self._context, ends)
             except UnavailableError as error:
-                _log.warning("operation.settling_again", operation=claim.operation, error=error.message)
+                if pause is None:
+                    raise
+                _log.warning("operation.settling_again", run=self.run, error=error.message)
                 time.sleep(pause)
             else:
-                return
-        operations.finish(self._context, claim, outcome)
+                break
+        for operation in lost:
+            _log.info("operation.lease_lost", operation=operation, run=self.run)
 
     def _as_asked(self, claim: Claim, outcome: Outcome) -> Outcome:
         """An operation that was done before its cancellation came through is done."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from minicloud_core.model.reason import Reason
@@ -20,7 +21,7 @@ from minicloud.store.vm import VmRow
 
 from . import fencing, lease, withdrawal
 from .authorisation import may_see, require_write
-from .context import Actor, Context
+from .context import SYSTEM, Actor, Context
 from .order import expected_state
 from .retry import back_off, tries_of
 from .state import Deed, explain_operation, house_vm, move_operation, move_vm
@@ -36,12 +37,22 @@ def finish(ctx: Context, claim: Claim, outcome: Outcome) -> OperationView:
     :raises LeaseLostError: when the operation is another's by now. Nothing is changed then.
     """
     with ctx.write("operations") as session:
-        if claim.kind == "host.fence":
-            # Hosts are locked before VMs.
-            hosts.lock(session, str(claim.order["id"]))
-        row = lease.held_row(session, claim)
-        _conclude(ctx, session, row, outcome, claim.owner)
-        return show_operation(row)
+        ended = _finish(ctx, session, [(claim, outcome)])
+        if not ended:
+            now = operations.find(session, claim.operation)
+            raise lease.lost(claim, None if now is None else now.epoch)
+        return show_operation(ended[claim.operation])
+
+
+def finish_all(ctx: Context, ends: Sequence[tuple[Claim, Outcome]]) -> tuple[str, ...]:
+    """Say how tries ended, all in one transaction: a module answers for all of a host's VMs at once.
+
+    :returns: operations that are another's by now; nothing was changed for those.
+    :raises MinicloudError: when the end of one cannot be written; then none is.
+    """
+    with ctx.write("operations") as session:
+        ended = _finish(ctx, session, ends)
+    return tuple(claim.operation for claim, _outcome in ends if claim.operation not in ended)
 
 
 def report(ctx: Context, actor: Actor, operation: str, epoch: int, outcome: Outcome) -> OperationView:
@@ -70,21 +81,35 @@ def expire(ctx: Context) -> int:
         with ctx.write("operations") as session:
             if kind == "host.fence" and host is not None:
                 hosts.lock(session, host)
-            if vm is not None:
-                vms.lock(session, vm)
+            machine = None if vm is None else vms.lock(session, vm)
             row = operations.lock(session, operation)
             if row is None or row.lease_until is None or row.lease_until >= now:
                 continue
             reason = f"the lease of {row.lease_owner} ran out"
             error = {"code": "minicloud.operation.lease_expired", "message": reason}
-            _conclude(ctx, session, row, Outcome("expired", error=error, retry=True), row.lease_owner or "")
+            deed = Deed.by(ctx, session, row.lease_owner or "", row.request_id)
+            _count_ended(deed, [row])
+            _conclude(deed, row, machine, Outcome("expired", error=error, retry=True))
     return len(late)
 
 
-def _conclude(ctx: Context, session: Session, row: OperationRow, outcome: Outcome, owner: str) -> None:
-    deed = Deed.by(ctx, session, owner, row.request_id)
-    vm = None if row.vm is None else vms.lock(session, row.vm)
-    _count_run(deed, row)
+def _finish(ctx: Context, session: Session, ends: Sequence[tuple[Claim, Outcome]]) -> Mapping[str, OperationRow]:
+    """End those tries whose claims still hold. Locks in the order of all: hosts, VMs, operations, runs."""
+    claims = [claim for claim, _outcome in ends]
+    for host in sorted(str(claim.order["id"]) for claim in claims if claim.kind == "host.fence"):
+        hosts.lock(session, host)
+    machines = vms.lock_many(session, {claim.vm for claim in claims if claim.vm is not None})
+    held = lease.held_rows(session, claims)
+    _count_ended(Deed.of(ctx, session, SYSTEM), held.values())
+    for claim, outcome in ends:
+        row = held.get(claim.operation)
+        if row is not None:
+            deed = Deed.by(ctx, session, claim.owner, row.request_id)
+            _conclude(deed, row, machines.get(row.vm or ""), outcome)
+    return held
+
+
+def _conclude(deed: Deed, row: OperationRow, vm: VmRow | None, outcome: Outcome) -> None:
     if outcome.kind == "succeeded":
         _succeed(deed, row, vm, outcome)
     elif (outcome.kind == "cancelled" or row.cancel_requested) and row.kind != "vm.delete":
@@ -178,13 +203,12 @@ def _forget_domain(session: Session, row: OperationRow, vm: VmRow | None) -> Non
         session.delete(copy)
 
 
-def _count_run(deed: Deed, row: OperationRow) -> None:
-    run = None if row.run is None else runs.lock(deed.session, row.run)
-    if run is None:
-        return
-    run.ended += 1
-    if run.ended >= run.operations:
-        run.ended_at = deed.at
+def _count_ended(deed: Deed, rows: Collection[OperationRow]) -> None:
+    ended = Counter(row.run for row in rows if row.run is not None)
+    for name, run in runs.lock_many(deed.session, ended).items():
+        run.ended += ended[name]
+        if run.ended >= run.operations:
+            run.ended_at = deed.at
 
 
 def _reason(row: OperationRow, outcome: Outcome) -> Reason:

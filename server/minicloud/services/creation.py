@@ -73,7 +73,8 @@ def create(
         creation = _Creation(ctx, actor, spec, name, image, claim, lease_seconds, idempotency)
         if dry_run:
             return creation.rehearse(session)
-    return reservation.reserve(ctx, creation.request(), prepare=creation.prepare, commit=creation.commit)
+        fleet = reservation.take_snapshot(session)
+    return reservation.reserve(ctx, creation.request(), fleet, prepare=creation.prepare, commit=creation.commit)
 
 
 def disks_of(spec: VmSpec, image: ImageRow) -> tuple[DiskSpec, ...]:
@@ -154,10 +155,9 @@ class _Creation:
         deed = Deed.of(self.ctx, session, self.actor)
         vm = self._row(deed, number=counter.next_number(session, "vm"), host=decision.host)
         session.add(vm)
-        session.flush()
-        reservation.allocate(deed, vm, decision.host)
         command = create_command(self.spec, self.project, decision.host)
         operation = enqueue(deed, Draft("vm.create", decision.host, command, vm=vm))
+        reservation.allocate(deed, vm, decision.host)
         reservation.keep(deed, vm, operation, decision)
         begin_vm(deed, vm)
         audit.note(self.ctx, session, self.actor, "vm.create", vm.id, project=self.project, name=vm.name, host=vm.host)

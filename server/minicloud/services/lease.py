@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from minicloud_core.model.errors import ConflictError, LeaseLostError, NotFoundError
@@ -13,12 +14,14 @@ from minicloud_core.model.reason import Reason
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store import operation as operations
+from minicloud.store import operation_event as operation_events
 from minicloud.store import run as runs
 from minicloud.store import vm as vms
+from minicloud.store.host import HostRow
 from minicloud.store.operation import HELD, OperationRow
-from minicloud.store.operation_event import OperationEventRow
 from minicloud.store.run import RunRow
 from minicloud.store.store import Session
+from minicloud.store.vm import VmRow
 
 from . import order, signature
 from .authorisation import may_see, require_write
@@ -51,19 +54,40 @@ def claim(
     """
     with ctx.write() as session:
         rows = operations.claimable(session, now=ctx.clock.now(), limit=limit, kinds=kinds)
-        taken = [take(ctx, session, row, owner, lease_seconds) for row in rows]
+        # Locked already, but for those that a purge only names: to wait for one while holding others could be for ever.
+        found = vms.several(session, {row.vm for row in rows if row.vm is not None})
+        places = hosts.named(session, {name for row in rows for name in (row.host, row.destination) if name})
+        work = [_Work.of(row, found.get(row.vm or ""), places) for row in rows]
+        taken = [_take(ctx, session, one, owner, lease_seconds) for one in work]
         return tuple(one for one in taken if one is not None)
 
 
-def take(ctx: Context, session: Session, row: OperationRow, owner: str, lease_seconds: float) -> Claim | None:
+@dataclass(frozen=True)
+class _Work:
+    """An operation, and what it is about."""
+
+    row: OperationRow
+    vm: VmRow | None
+    host: HostRow | None
+    destination: HostRow | None
+
+    @classmethod
+    def of(cls, row: OperationRow, vm: VmRow | None, places: Mapping[str, HostRow]) -> _Work:
+        return cls(row, vm, places.get(row.host or ""), places.get(row.destination or ""))
+
+    @classmethod
+    def find(cls, session: Session, row: OperationRow) -> _Work:
+        vm = None if row.vm is None else vms.find(session, row.vm)
+        return cls.of(row, vm, hosts.named(session, {name for name in (row.host, row.destination) if name}))
+
+
+def _take(ctx: Context, session: Session, work: _Work, owner: str, lease_seconds: float) -> Claim | None:
     """Lease one queued operation, which is locked with its VM.
 
     :returns: None when it became pointless: a stale copy's purge on a host that the VM came back to.
     """
+    row, vm = work.row, work.vm
     deed = Deed.by(ctx, session, owner, row.request_id)
-    # A purge only names its VM: waiting for that row here, while others are held, could wait for ever.
-    find = vms.lock if row.exclusive else vms.find
-    vm = None if row.vm is None else find(session, row.vm)
     if row.kind == "domain.purge" and allocations.exists(session, row.vm or "", row.host or ""):
         move_operation(deed, row, "cancelled", "the VM belongs on that host again")
         return None
@@ -76,11 +100,11 @@ def take(ctx: Context, session: Session, row: OperationRow, owner: str, lease_se
     row.lease_owner = owner
     row.lease_until = deed.at + timedelta(seconds=lease_seconds)
     move_operation(deed, row, "claimed", f"claimed by {owner}")
-    return _build(ctx, session, row)
+    return _build(ctx, work)
 
 
 def take_by_hand(ctx: Context, session: Session, row: OperationRow, owner: str, lease_seconds: float) -> Claim:
-    """Lease an operation to a terminal in the transaction that queued it. The terminal may begin at any moment.
+    """Lease an operation to a terminal in the transaction that locked its VM. The terminal may begin at any moment.
 
     :raises ConflictError: when it cannot be begun now.
     """
@@ -92,7 +116,7 @@ def take_by_hand(ctx: Context, session: Session, row: OperationRow, owner: str, 
         )
     if operations.has_predecessor(session, row):
         raise ConflictError(f"{row.kind} cannot be claimed: it waits for another operation", hint="try again later")
-    taken = take(ctx, session, row, owner, lease_seconds)
+    taken = _take(ctx, session, _Work.find(session, row), owner, lease_seconds)
     if taken is None:
         raise ConflictError(f"{row.kind} cannot be claimed: there is nothing to do", hint="look at the operation")
     row.begun = True
@@ -107,7 +131,7 @@ def started(ctx: Context, claims: Sequence[Claim], run: str) -> tuple[Claim, ...
     :returns: the claims that still hold; the run must leave the others alone.
     """
     with ctx.write() as session:
-        rows = _held_rows(session, claims)
+        rows = held_rows(session, claims)
         kept = [claim for claim in claims if claim.operation in rows]
         for claim in kept:
             row = rows[claim.operation]
@@ -123,19 +147,13 @@ def started(ctx: Context, claims: Sequence[Claim], run: str) -> tuple[Claim, ...
 def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewal:
     """Prolong leases; see :class:`Renewal` for what to do about those not kept."""
     until = ctx.clock.now() + timedelta(seconds=lease_seconds)
-    kept, cancelled = [], []
     with ctx.store.write() as session:
-        for claim in sorted(claims, key=lambda one: one.operation):
-            asked = operations.renew(
-                session, claim.operation, owner=claim.owner, epoch=claim.epoch, tries=claim.attempt, until=until
-            )
-            if asked is None:
-                continue
-            kept.append(claim.operation)
-            if asked:
-                cancelled.append(claim.operation)
-    lost = tuple(claim.operation for claim in claims if claim.operation not in kept)
-    return Renewal(tuple(kept), lost, tuple(cancelled), until)
+        rows = held_rows(session, claims)
+        for row in rows.values():
+            row.lease_until = until
+        cancelled = tuple(name for name, row in rows.items() if row.cancel_requested)
+    lost = tuple(claim.operation for claim in claims if claim.operation not in rows)
+    return Renewal(tuple(rows), lost, cancelled, until)
 
 
 def append(ctx: Context, logs: Sequence[tuple[Claim, Sequence[Entry]]]) -> tuple[str, ...]:
@@ -144,13 +162,14 @@ def append(ctx: Context, logs: Sequence[tuple[Claim, Sequence[Entry]]]) -> tuple
     :returns: operations that are another's by now; nothing was added to theirs.
     """
     with ctx.write() as session:
-        rows = _held_rows(session, [claim for claim, _entries in logs])
-        session.add_all(
-            OperationEventRow(operation=claim.operation, at=entry.at, kind=entry.kind, data=dict(entry.data))
+        rows = held_rows(session, [claim for claim, _entries in logs])
+        lines = [
+            {"operation": claim.operation, "at": entry.at, "kind": entry.kind, "data": dict(entry.data)}
             for claim, entries in logs
             if claim.operation in rows
             for entry in entries
-        )
+        ]
+        operation_events.add(session, lines)
     return tuple(claim.operation for claim, _entries in logs if claim.operation not in rows)
 
 
@@ -176,13 +195,27 @@ def held_row(session: Session, claim: Claim) -> OperationRow:
         vms.lock(session, claim.vm)
     row = operations.lock(session, claim.operation)
     if row is None or not _is_of(row, claim):
-        epoch = None if row is None else row.epoch
-        raise LeaseLostError(
-            f"{claim.operation} is no longer {claim.owner}'s under epoch {claim.epoch}",
-            hint="stop and write nothing; whoever took over reports",
-            details={"operation": claim.operation, "epoch": claim.epoch, "current_epoch": epoch},
-        )
+        raise lost(claim, None if row is None else row.epoch)
     return row
+
+
+def held_rows(session: Session, claims: Sequence[Claim]) -> dict[str, OperationRow]:
+    """The operations of those claims that still hold, locked."""
+    rows = operations.lock_many(session, [claim.operation for claim in claims])
+    return {
+        claim.operation: rows[claim.operation]
+        for claim in claims
+        if claim.operation in rows and _is_of(rows[claim.operation], claim)
+    }
+
+
+def lost(claim: Claim, epoch: int | None) -> LeaseLostError:
+    """What to raise for a claim that no longer holds; ``epoch`` is its operation's now."""
+    return LeaseLostError(
+        f"{claim.operation} is no longer {claim.owner}'s under epoch {claim.epoch}",
+        hint="stop and write nothing; whoever took over reports",
+        details={"operation": claim.operation, "epoch": claim.epoch, "current_epoch": epoch},
+    )
 
 
 def lease(ctx: Context, actor: Actor, operation: str, epoch: int, lease_seconds: float = 60) -> OperationView:
@@ -218,7 +251,7 @@ def by_epoch(ctx: Context, actor: Actor, operation: str, epoch: int) -> Claim:
                 hint="stop and write nothing; whoever took over reports",
                 details={"operation": operation, "epoch": epoch, "current_epoch": row.epoch},
             )
-        return _build(ctx, session, row)
+        return _build(ctx, _Work.find(session, row))
 
 
 def _is_of(row: OperationRow, claim: Claim) -> bool:
@@ -227,21 +260,9 @@ def _is_of(row: OperationRow, claim: Claim) -> bool:
     )
 
 
-def _held_rows(session: Session, claims: Sequence[Claim]) -> dict[str, OperationRow]:
-    """The operations of those claims that still hold, locked."""
-    rows = operations.lock_many(session, [claim.operation for claim in claims])
-    return {
-        claim.operation: rows[claim.operation]
-        for claim in claims
-        if claim.operation in rows and _is_of(rows[claim.operation], claim)
-    }
-
-
-def _build(ctx: Context, session: Session, row: OperationRow) -> Claim:
+def _build(ctx: Context, work: _Work) -> Claim:
+    row, vm, host, destination = work.row, work.vm, work.host, work.destination
     assert row.lease_owner is not None and row.lease_until is not None and row.epoch is not None
-    vm = None if row.vm is None else vms.find(session, row.vm)
-    places = hosts.named(session, {name for name in (row.host, row.destination) if name})
-    host, destination = places.get(row.host or ""), places.get(row.destination or "")
     now = ctx.clock.now()
 
     def sign(image: str, file: str) -> str:

@@ -16,7 +16,7 @@ from minicloud.store.store import Session
 
 from . import audit, recall, withdrawal
 from .authorisation import may_see, require_admin, require_write, resolve_vm, scope
-from .completion import expire, finish, report
+from .completion import expire, finish, finish_all, report
 from .context import Actor, Context, Idempotency
 from .cursor import check_limit, cut, read_number
 from .lease import append, claim, lease, release, renew, started
@@ -48,6 +48,7 @@ __all__ = [
     "events",
     "expire",
     "finish",
+    "finish_all",
     "get",
     "lease",
     "list",

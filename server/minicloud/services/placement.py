@@ -77,8 +77,9 @@ def replace(ctx: Context, operation: str, reason: Reason | None = None) -> Opera
         spec = VmSpec.from_stored(vm.spec)
         request = Request(vm.cpu, vm.ram_mib, vm.disk_bytes, host=spec.host, labels=vm.labels, exclude=frozenset({old}))
         move = _Replacement(ctx, operation, vm.id, old, reason)
+        fleet = reservation.take_snapshot(session)
     try:
-        answer = reservation.reserve(ctx, request, prepare=lambda _session: None, commit=move.commit)
+        answer = reservation.reserve(ctx, request, fleet, prepare=lambda _session: None, commit=move.commit)
     except NoCapacityError as error:
         move.note_refusal(error)
         return None

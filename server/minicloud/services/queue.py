@@ -40,7 +40,7 @@ class Draft:
 
 
 def enqueue(deed: Deed, draft: Draft) -> OperationRow:
-    """Write an operation, queued. Its VM's row is locked by the caller."""
+    """Write an operation, queued. Its VM's row is locked by the caller, or new in this transaction."""
     row = OperationRow(
         id=identifier.operation_id(deed.at, deed.ctx.entropy),
         kind=draft.kind,
@@ -63,10 +63,11 @@ def enqueue(deed: Deed, draft: Draft) -> OperationRow:
         begun=False,
         cancel_requested=False,
     )
-    deed.session.add(row)
-    deed.session.flush()
     if draft.vm is not None and draft.exclusive:
         draft.vm.operation = row.id
+    # What it refers to goes first; the row itself waits for its chain of reasons, and is written once.
+    deed.session.flush()
+    deed.session.add(row)
     reason = draft.reason or Reason("request", f"{deed.actor} asked for it")
     emit_operation(deed, row, "operation.state", reason.message, {"from": None, "to": "queued"})
     explain_operation(deed, row, reason)

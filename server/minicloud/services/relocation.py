@@ -39,7 +39,8 @@ def migrate(wish: Change, reference: str, *, project: str | None, dry_run: bool)
         request = _request(session, vm, wish.arguments)
         if dry_run:
             return relocation.rehearse(session, vm, request)
-    return reservation.reserve(wish.ctx, request, prepare=wish.recalled, commit=relocation.commit)
+        fleet = reservation.take_snapshot(session)
+    return reservation.reserve(wish.ctx, request, fleet, prepare=wish.recalled, commit=relocation.commit)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from minicloud_core.model.reason import Reason
 from minicloud_core.model.vm import VM_TRANSITIONS
 
 from minicloud.store import operation as operations
-from minicloud.store.event import EventRow, emit
+from minicloud.store.event import Event, emit
 from minicloud.store.host import HostRow
 from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
@@ -126,7 +126,7 @@ def move_host(deed: Deed, host: HostRow, state: str, reason: str = "") -> None:
 def emit_operation(deed: Deed, operation: OperationRow, kind: str, reason: str, data: dict[str, Any]) -> None:
     emit(
         deed.session,
-        EventRow(
+        Event(
             at=deed.at,
             kind=kind,
             vm=operation.vm,
@@ -144,7 +144,7 @@ def emit_operation(deed: Deed, operation: OperationRow, kind: str, reason: str, 
 def emit_host(deed: Deed, host: HostRow, kind: str, reason: str, data: dict[str, Any]) -> None:
     emit(
         deed.session,
-        EventRow(
+        Event(
             at=deed.at,
             kind=kind,
             host=host.name,
@@ -159,7 +159,7 @@ def emit_host(deed: Deed, host: HostRow, kind: str, reason: str, data: dict[str,
 def _emit_vm(deed: Deed, vm: VmRow, kind: str, reason: str, data: dict[str, Any]) -> None:
     emit(
         deed.session,
-        EventRow(
+        Event(
             at=deed.at,
             kind=kind,
             vm=vm.id,

@@ -20,7 +20,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
@@ -190,27 +189,6 @@ def lock_many(session: Session, operation_ids: Collection[str]) -> Mapping[str, 
         .execution_options(populate_existing=True)
     )
     return {row.id: row for row in session.scalars(query)}
-
-
-def renew(session: Session, operation_id: str, *, owner: str, epoch: int, tries: int, until: datetime) -> bool | None:
-    """Prolong a lease, if it still is that owner's under that epoch.
-
-    :returns: whether somebody asked to cancel the operation; None when the lease is no longer that one.
-    """
-    change = (
-        update(OperationRow)
-        .where(
-            OperationRow.id == operation_id,
-            OperationRow.state.in_(HELD),
-            OperationRow.lease_owner == owner,
-            OperationRow.epoch == epoch,
-            OperationRow.tries == tries,
-        )
-        .values(lease_until=until)
-        .returning(OperationRow.cancel_requested)
-        .execution_options(synchronize_session=False)
-    )
-    return session.execute(change).scalar_one_or_none()
 
 
 def overdue(session: Session, now: datetime) -> Sequence[OperationRow]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ForeignKey, Index, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base, Serial
@@ -21,6 +21,13 @@ class OperationEventRow(Base):
     at: Mapped[datetime]
     kind: Mapped[str]
     data: Mapped[dict[str, Any]]
+
+
+def add(session: Session, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Append entries, in order; each names its ``operation``, ``at``, ``kind`` and ``data``."""
+    if entries:
+        # Nobody asks for the numbers, so all go in one statement.
+        session.execute(insert(OperationEventRow), entries)
 
 
 def after(session: Session, operation: str, *, number: int, limit: int) -> Sequence[OperationEventRow]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Select, func, select, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Select, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
@@ -65,9 +65,28 @@ class VmRow(Base):
     addresses: Mapped[list[Any]] = mapped_column(default=list)
 
 
+# Written once: to put it together anew costs three times what the database takes to answer it.
+_USAGE: Final = (
+    select(
+        VmRow.project,
+        func.count(),
+        func.coalesce(func.sum(VmRow.cpu), 0),
+        func.coalesce(func.sum(VmRow.ram_mib), 0),
+        func.coalesce(func.sum(VmRow.disk_bytes), 0),
+    )
+    .where(VmRow.deleted_at.is_(None), VmRow.project.in_(bindparam("projects", expanding=True)))
+    .group_by(VmRow.project)
+)
+
+
 def find(session: Session, vm_id: str) -> VmRow | None:
     """The VM of that id, deleted or not."""
     return session.get(VmRow, vm_id)
+
+
+def several(session: Session, vm_ids: Collection[str]) -> Mapping[str, VmRow]:
+    """VMs by their ids, deleted or not."""
+    return {row.id: row for row in session.scalars(select(VmRow).where(VmRow.id.in_(vm_ids)))}
 
 
 def lock(session: Session, vm_id: str) -> VmRow | None:
@@ -140,18 +159,8 @@ def page(
 
 def usage(session: Session, projects: Collection[str]) -> Mapping[str, tuple[int, int, int, int]]:
     """For each project its number of VMs, and their virtual CPUs, MiB and bytes."""
-    query = (
-        select(
-            VmRow.project,
-            func.count(),
-            func.coalesce(func.sum(VmRow.cpu), 0),
-            func.coalesce(func.sum(VmRow.ram_mib), 0),
-            func.coalesce(func.sum(VmRow.disk_bytes), 0),
-        )
-        .where(VmRow.deleted_at.is_(None), VmRow.project.in_(projects))
-        .group_by(VmRow.project)
-    )
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in session.execute(query)}
+    rows = session.execute(_USAGE, {"projects": [*projects]})
+    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows}
 
 
 def counts(session: Session) -> Mapping[str, int]:

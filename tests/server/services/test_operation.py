@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from minicloud.services import host, observation, operation
 from minicloud.services.view.operation import Claim, Entry, Outcome
+from minicloud.store import run as runs
 from minicloud_core.model.errors import ConflictError, LeaseLostError, NotFoundError
 from minicloud_core.model.operation import DEFAULT_TRIES, TRIES
+from sqlalchemy import Engine, event
 
 from tests.server.world import ADMIN, LEASE, START, World
 
@@ -359,3 +363,60 @@ def test_lists_filter_and_show_the_newest_first(fleet: World) -> None:
     assert len(operation.list(fleet.ctx, ADMIN, limit=2, cursor=page.next).items) == 1
     with pytest.raises(NotFoundError):
         operation.get(fleet.ctx, ADMIN, "op-none")
+
+
+def test_a_run_ends_its_operations_together_but_for_what_it_lost(fleet: World) -> None:
+    for name in ("a", "b", "c"):
+        fleet.create(name)
+    first, late, last = operation.started(fleet.ctx, fleet.claim(), "run-1")
+    fleet.clock.advance(1)
+    operation.finish(fleet.ctx, late, Outcome.unreachable("no route to host"))
+    ends = [
+        (first, Outcome.succeeded({"state": "running"})),
+        (late, Outcome.succeeded({"state": "running"})),
+        (last, Outcome.failed(BROKEN, retry=False, result={"state": "absent"})),
+    ]
+    assert operation.finish_all(fleet.ctx, ends) == (late.operation,)
+    states = [fleet.operation(claim.operation).state for claim in (first, late, last)]
+    assert states == ["succeeded", "queued", "failed"]
+    assert [fleet.vm(name).status for name in ("a", "b", "c")] == ["running", "provisioning", "error"]
+    with fleet.ctx.read() as session:
+        run = runs.lock(session, "run-1")
+        assert run is not None
+        assert (run.operations, run.ended, run.ended_at) == (3, 3, fleet.clock.now())
+
+
+def test_many_cost_no_more_statements_than_a_few(fleet: World) -> None:
+    """A claim's, a run's and an end's statements are for all of its operations, not for each."""
+    few, many = (_statements(fleet, count) for count in (3, 12))
+    assert many == few
+
+
+def _statements(world: World, count: int) -> list[int]:
+    """How many statements it takes to carry out so many creates: to claim, begin, renew, tell, and end them."""
+    for number in range(count):
+        world.create(f"vm{count}-{number}", cpu=1, ram=64)
+    said = 0
+
+    def count_one(*_arguments: object) -> None:
+        nonlocal said
+        said += 1
+
+    def cost(step: Callable[[], Any]) -> tuple[Any, int]:
+        nonlocal said
+        said = 0
+        return step(), said
+
+    event.listen(Engine, "before_cursor_execute", count_one)
+    try:
+        claims, claiming = cost(lambda: world.claim(limit=64))
+        assert len(claims) == count
+        kept, beginning = cost(lambda: operation.started(world.ctx, claims, f"run-{count}"))
+        _, renewing = cost(lambda: operation.renew(world.ctx, kept, LEASE))
+        logs = [(claim, [Entry(START, "task", {"task": "Make the VMs"})]) for claim in kept]
+        _, telling = cost(lambda: operation.append(world.ctx, logs))
+        ends = [(claim, Outcome.succeeded({"state": "running"})) for claim in kept]
+        _, ending = cost(lambda: operation.finish_all(world.ctx, ends))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count_one)
+    return [claiming, beginning, renewing, telling, ending]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from minicloud.store import event as events
 from minicloud.store import project as projects
-from minicloud.store.event import EventRow
+from minicloud.store.event import Event
 from minicloud.store.project import ProjectRow
 from minicloud.store.store import Session, Store, open_store
 from minicloud_core.model.errors import UnavailableError
@@ -23,8 +23,8 @@ def make_project(name: str, at: datetime = NOW) -> ProjectRow:
     return ProjectRow(name=name, created_at=at, updated_at=at)
 
 
-def make_event(kind: str) -> EventRow:
-    return EventRow(at=NOW, kind=kind, data={})
+def make_event(kind: str) -> Event:
+    return Event(at=NOW, kind=kind, data={})
 
 
 def test_a_write_that_raises_leaves_nothing_behind(store: Store) -> None:
