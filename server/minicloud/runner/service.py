@@ -17,7 +17,7 @@ from minicloud_core.model.errors import LeaseLostError
 
 from minicloud.services import operation as operations
 from minicloud.services.context import Context
-from minicloud.services.view.operation import Outcome
+from minicloud.services.view.operation import Claim, Outcome
 from minicloud.settings import Settings
 
 from . import orphan, process_tree
@@ -31,12 +31,16 @@ from .supervision import Supervision
 
 # Claims in one go; operations in one run are bounded by it, and with them a result's size.
 _CLAIM_AT_MOST = 64
+# Claims in one transaction: SQLite has one writer, and whoever asks for a VM waits for it meanwhile.
+_CLAIM_STEP = 16
 _POLL = 1.0
 _TROUBLE = 5.0
 # A run that goes on for longer waits rather than works, and no longer holds its slot; but only so many at once do.
 _PATIENT_AFTER = 20.0
 _RUNS_A_SLOT = 4
 _SWEEP_EVERY = 600.0
+# A burst of hints makes one look.
+_BURST = 0.2
 _FORKS_AT_MOST = 16
 
 _log = structlog.get_logger(__name__)
@@ -135,10 +139,19 @@ class Runner:
         return len(ages) < slots * _RUNS_A_SLOT and sum(age < _PATIENT_AFTER for age in ages) < slots
 
     def _claim_once(self) -> int:
-        claims = operations.claim(self._context, self.owner, _CLAIM_AT_MOST, self._settings.lease_seconds)
+        claims = self._claim_in_steps()
         for batch in group(claims):
             self._begin(batch, f"run-{secrets.token_hex(10)}")
         return len(claims)
+
+    def _claim_in_steps(self) -> tuple[Claim, ...]:
+        claims: tuple[Claim, ...] = ()
+        while len(claims) < _CLAIM_AT_MOST:
+            step = operations.claim(self._context, self.owner, _CLAIM_STEP, self._settings.lease_seconds)
+            claims += step
+            if len(step) < _CLAIM_STEP:
+                break
+        return claims
 
     def _begin(self, batch: Batch, run: str) -> None:
         try:
@@ -228,16 +241,24 @@ class Runner:
     # -- leases
 
     def _renew_forever(self) -> None:
+        """Renew every third of a lease; a cancel wakes the topic, and is looked for in between."""
+        every = self._settings.lease_seconds / 3
+        due = time.monotonic() + every
         while True:
             with self._lock:
                 runs = list(self._runs.values())
             if self._stop.is_set() and not runs:
                 return
             try:
-                self._renew_once(runs)
+                if time.monotonic() >= due:
+                    due = time.monotonic() + every
+                    self._renew_once(runs)
+                else:
+                    self._look_for_cancels(runs)
             except Exception:
                 _log.exception("runner.renew_failed")
-            self._wait_for_cancel(self._settings.lease_seconds / 3)
+            self._context.hints.wait("operations", max(0.0, due - time.monotonic()))
+            self._stop.wait(_BURST)
 
     def _renew_once(self, runs: list[Supervision]) -> None:
         claims = [claim for run in runs for claim in run.open()]
@@ -248,10 +269,11 @@ class Runner:
             run.lose(renewal.lost)
             run.cancel(renewal.cancelled)
 
-    def _wait_for_cancel(self, seconds: float) -> None:
-        """Wait for the next renewal; a cancel wakes the topic, so that it is seen at once."""
-        self._context.hints.wait("operations", seconds)
-        self._stop.wait(0.2)  # bursts of hints make one look
+    def _look_for_cancels(self, runs: list[Supervision]) -> None:
+        claims = [claim for run in runs for claim in run.open()]
+        cancelled = operations.cancelled(self._context, claims) if claims else ()
+        for run in runs:
+            run.cancel(cancelled)
 
     # -- housekeeping
 

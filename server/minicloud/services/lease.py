@@ -156,6 +156,12 @@ def renew(ctx: Context, claims: Sequence[Claim], lease_seconds: float) -> Renewa
     return Renewal(tuple(rows), lost, cancelled, until)
 
 
+def cancelled(ctx: Context, claims: Sequence[Claim]) -> tuple[str, ...]:
+    """Operations of the claims that somebody asked to cancel. Reads only: to be asked at every hint."""
+    with ctx.read() as session:
+        return tuple(operations.cancelled(session, [claim.operation for claim in claims]))
+
+
 def append(ctx: Context, logs: Sequence[tuple[Claim, Sequence[Entry]]]) -> tuple[str, ...]:
     """Add to the logs of operations, all in one transaction: a run tells much the same of each that it carries.
 

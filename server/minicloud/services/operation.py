@@ -19,7 +19,7 @@ from .authorisation import may_see, require_admin, require_write, resolve_vm, sc
 from .completion import expire, finish, finish_all, report
 from .context import Actor, Context, Idempotency
 from .cursor import check_limit, cut, read_number
-from .lease import append, claim, lease, release, renew, started
+from .lease import append, cancelled, claim, lease, release, renew, started
 from .state import Deed
 from .view.operation import (
     Claim,
@@ -44,6 +44,7 @@ __all__ = [
     "Renewal",
     "append",
     "cancel",
+    "cancelled",
     "claim",
     "events",
     "expire",

@@ -191,6 +191,12 @@ def lock_many(session: Session, operation_ids: Collection[str]) -> Mapping[str, 
     return {row.id: row for row in session.scalars(query)}
 
 
+def cancelled(session: Session, operation_ids: Collection[str]) -> Sequence[str]:
+    """Those of the operations that somebody asked to cancel."""
+    query = select(OperationRow.id).where(OperationRow.id.in_(operation_ids), OperationRow.cancel_requested)
+    return session.scalars(query).all()
+
+
 def overdue(session: Session, now: datetime) -> Sequence[OperationRow]:
     """Operations whose lease has run out; not locked."""
     query = select(OperationRow).where(OperationRow.state.in_(HELD), OperationRow.lease_until < now)
