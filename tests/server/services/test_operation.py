@@ -412,11 +412,11 @@ def _statements(world: World, count: int) -> list[int]:
         claims, claiming = cost(lambda: world.claim(limit=64))
         assert len(claims) == count
         kept, beginning = cost(lambda: operation.started(world.ctx, claims, f"run-{count}"))
-        _, renewing = cost(lambda: operation.renew(world.ctx, kept, LEASE))
+        _renewal, renewing = cost(lambda: operation.renew(world.ctx, kept, LEASE))
         logs = [(claim, [Entry(START, "task", {"task": "Make the VMs"})]) for claim in kept]
-        _, telling = cost(lambda: operation.append(world.ctx, logs))
+        _lost, telling = cost(lambda: operation.append(world.ctx, logs))
         ends = [(claim, Outcome.succeeded({"state": "running"})) for claim in kept]
-        _, ending = cost(lambda: operation.finish_all(world.ctx, ends))
+        _late, ending = cost(lambda: operation.finish_all(world.ctx, ends))
     finally:
         event.remove(Engine, "before_cursor_execute", count_one)
     return [claiming, beginning, renewing, telling, ending]
