@@ -216,7 +216,7 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors imp
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.units import GIB, parse_bytes, parse_mib
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.vm import DEFAULT_CPU, DEFAULT_RAM_MIB
 from ansible_collections.minicloud.libvirt.plugins.module_utils.operation import await_operation
-from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.fleet import read_fleet
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.document import read_fleet
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.pipeline import place
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.policy import policy_named
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.request import Request

@@ -66,3 +66,8 @@ def format_mib(mib: int) -> str:
     if mib >= 1024:
         return f"{mib / 1024:.10g} GiB" if mib % 512 == 0 else f"{mib} MiB"
     return f"{mib} MiB"
+
+
+def format_cpu(cpu: float) -> str:
+    """Write a number of CPUs, which may be a fraction: ``4``, ``0.5``."""
+    return f"{cpu:.10g}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..model.errors import NoCapacityError
 from ..model.reason import Reason
-from ..model.units import MIB, format_mib
+from ..model.units import MIB, format_cpu, format_mib
 from .request import Request
 
 
@@ -116,6 +116,7 @@ def _request_mapping(request: Request) -> dict[str, Any]:
         "host": request.host,
         "labels": _plain(request.labels),
         "exclude": sorted(request.exclude),
+        **({"numa": request.numa} if request.numa else {}),
     }
 
 
@@ -124,5 +125,5 @@ def _plain(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _describe(request: Request) -> str:
-    text = f"{request.cpu} virtual CPU{'' if request.cpu == 1 else 's'} and {format_mib(request.ram_mib)}"
+    text = f"{format_cpu(request.cpu)} virtual CPU{'' if request.cpu == 1 else 's'} and {format_mib(request.ram_mib)}"
     return f"{text}, {format_mib(-(-request.disk_bytes // MIB))} of disk" if request.disk_bytes else text

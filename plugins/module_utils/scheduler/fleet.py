@@ -1,143 +1,150 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""A fleet written down: hosts and the VMs on them, as files and playbooks carry them.
+"""The fleet as columns: one array over all hosts for each thing that is known of them.
 
-``{"hosts": [{"id", "cpu", "ram", "disk", "state", "cordoned", "labels", "load", "cpu_overcommit", "ram_reserved"}],
-"vms": [{"id", "host", "cpu", "ram", "disk"}]}``. Sizes take ``"4G"``; bare ones count MiB. ``load`` is CPU use, 0 to 1.
+A rule then is a few operations over the whole fleet, whatever its size. Columns are changed in place when a VM comes
+or goes, and the fleet remembers which rows changed, so that whoever computed something from them need only look at
+those again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ..model.errors import InputError, Problem
-from ..model.host import HOST_TRANSITIONS
-from ..model.name import check_labels
-from ..model.units import MIB, parse_bytes, parse_mib
+from ..model.host import PLACEABLE
+from .arrays import np, require_numpy
+from .host import HostView
+from .mix import Mix
 from .request import Request
-from .snapshot import HostView, Snapshot
 
-_HOST_FIELDS: Final = (
-    "id", "cpu", "ram", "disk", "state", "cordoned", "labels", "load", "cpu_overcommit", "ram_reserved",
-)  # fmt: skip
-_VM_FIELDS: Final = ("id", "host", "cpu", "ram", "disk", "name", "project", "labels", "state")
+if TYPE_CHECKING:
+    from .arrays import Rows
+
+# Changes remembered for each host. Who has not looked for longer looks at everything.
+_REMEMBERED = 4
 
 
-def read_fleet(hosts: Iterable[Mapping[str, Any]], vms: Iterable[Mapping[str, Any]] = (), *, at: float) -> Snapshot:
-    """Read a fleet; what its VMs take is promised already, whether they run or not.
+class Fleet:
+    """Hosts, ordered by name whatever the order given: the row of a host is its place in that order.
 
-    :param at: when the loads were measured, in Unix seconds.
-    :raises InputError: naming every host and VM field that is wrong at once.
+    Unknown figures are NaN. Memory is in MiB, disk in bytes. NUMA columns have a row for each host and a column for
+    each node of the host that has the most; what a host has not holds zeros.
+
+    :raises ValueError: when two hosts have one name.
+    :raises UnavailableError: without NumPy.
     """
-    reader = _Reader()
-    views = {view.id: view for index, host in enumerate(hosts) for view in reader.host(host, f"hosts.{index}", at)}
-    for index, vm in enumerate(vms):
-        for host_id, request in reader.vm(vm, f"vms.{index}", views):
-            views[host_id] = views[host_id].holding(request)
-    if reader.problems:
-        raise InputError(reader.problems)
-    return Snapshot(views.values())
 
+    def __init__(self, hosts: Iterable[HostView]) -> None:
+        require_numpy()
+        self.hosts = sorted(hosts, key=lambda host: host.id)
+        self.rows = {host.id: row for row, host in enumerate(self.hosts)}
+        if len(self.rows) != len(self.hosts):
+            names = [host.id for host in self.hosts]
+            raise ValueError(f"hosts appear twice: {sorted({name for name in names if names.count(name) > 1})}")
+        self.mix = Mix()
+        self._vms: dict[str, tuple[int, Request, tuple[int, ...]]] = {}
+        self._changed: list[int] = []
+        self._forgotten = 0
+        self._read_room()
+        self._read_state()
+        self._read_nodes()
 
-class _Reader:
-    """Collects what is wrong; each method yields one thing read, or nothing when it could not be."""
+    def __len__(self) -> int:
+        return len(self.hosts)
 
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self._seen: set[str] = set()
+    def _read_room(self) -> None:
+        hosts = self.hosts
+        self.cpu = np.array([host.cpu for host in hosts], dtype=np.float64)
+        self.ram = np.array([host.ram_mib for host in hosts], dtype=np.int64)
+        self.disk = np.array([host.disk_bytes for host in hosts], dtype=np.int64)
+        self.cpu_used = np.array([host.allocated_cpu for host in hosts], dtype=np.float64)
+        self.ram_used = np.array([host.allocated_ram_mib for host in hosts], dtype=np.int64)
+        self.disk_used = np.array([host.allocated_disk_bytes for host in hosts], dtype=np.int64)
+        self.overcommit = _known([host.cpu_overcommit for host in hosts])
+        self.ram_reserved = _known([host.ram_reserved_mib for host in hosts])
 
-    def host(self, host: Mapping[str, Any], field: str, at: float) -> Iterable[HostView]:
-        before = len(self.problems)
-        self._check_fields(host, _HOST_FIELDS, field)
-        host_id = self._host_id(host, field)
-        state = host.get("state") or "ready"
-        if state not in HOST_TRANSITIONS.states:
-            self._refuse(f"{field}.state", f"{state!r} is not a state", ", ".join(sorted(HOST_TRANSITIONS.states)))
-        labels = host.get("labels") or {}
-        self.problems += check_labels(labels, field=f"{field}.labels")
-        load = self._share(host.get("load"), f"{field}.load")
-        reserved = host.get("ram_reserved")
-        view = HostView(
-            id=host_id,
-            cpu=self._count(host, "cpu", field),
-            ram_mib=self._mib(host.get("ram"), f"{field}.ram"),
-            disk_bytes=self._bytes(host.get("disk") or 0, f"{field}.disk"),
-            state=str(state),
-            cordoned=bool(host.get("cordoned", False)),
-            cpu_overcommit=self._ratio(host.get("cpu_overcommit"), f"{field}.cpu_overcommit"),
-            ram_reserved_mib=None if reserved is None else self._mib(reserved, f"{field}.ram_reserved"),
-            labels=labels if isinstance(labels, dict) else {},
-            load=load,
-            load_at=None if load is None else at,
+    def _read_state(self) -> None:
+        hosts = self.hosts
+        self.placeable = np.array([host.state in PLACEABLE for host in hosts], dtype=np.bool_)
+        self.cordoned = np.array([host.cordoned for host in hosts], dtype=np.bool_)
+        self.load = _known([host.load for host in hosts])
+        self.load_at = _known([host.load_at for host in hosts])
+
+    def _read_nodes(self) -> None:
+        most = max((len(host.numa) for host in self.hosts), default=0)
+        self.node_cpu = np.zeros((len(self.hosts), most), dtype=np.float64)
+        self.node_ram = np.zeros((len(self.hosts), most), dtype=np.int64)
+        for row, host in enumerate(self.hosts):
+            for node, has in enumerate(host.numa):
+                self.node_cpu[row, node], self.node_ram[row, node] = has.cpu, has.ram_mib
+        self.node_cpu_used = np.zeros_like(self.node_cpu)
+        self.node_ram_used = np.zeros_like(self.node_ram)
+
+    def host(self, host_id: str) -> HostView | None:
+        """A host as it is now."""
+        row = self.rows.get(host_id)
+        if row is None:
+            return None
+        return replace(
+            self.hosts[row],
+            allocated_cpu=self.cpu_used[row].item(),
+            allocated_ram_mib=int(self.ram_used[row]),
+            allocated_disk_bytes=int(self.disk_used[row]),
         )
-        return [view] if len(self.problems) == before else []
 
-    def vm(self, vm: Mapping[str, Any], field: str, hosts: Mapping[str, HostView]) -> Iterable[tuple[str, Request]]:
-        before = len(self.problems)
-        self._check_fields(vm, _VM_FIELDS, field)
-        host_id = str(vm.get("host") or "")
-        if host_id not in hosts and host_id not in self._seen:
-            self._refuse(f"{field}.host", f"{host_id!r} is not among the hosts", ", ".join(sorted(hosts)))
-        request = Request(
-            cpu=self._count(vm, "cpu", field),
-            ram_mib=self._mib(vm.get("ram"), f"{field}.ram"),
-            disk_bytes=self._bytes(vm.get("disk") or 0, f"{field}.disk"),
-        )
-        return [(host_id, request)] if len(self.problems) == before and host_id in hosts else []
+    def add(self, vm: str, host_id: str, request: Request, nodes: tuple[int, ...] = ()) -> None:
+        """Promise a VM its share of a host.
 
-    def _refuse(self, field: str, message: str, allowed: str) -> None:
-        self.problems.append(Problem(field, message, allowed))
+        :param nodes: the NUMA nodes that it lies on, each in equal parts.
+        :raises KeyError: when there is no such host.
+        :raises ValueError: when a VM of that id is there already.
+        """
+        if vm in self._vms:
+            raise ValueError(f"{vm} is on {self.hosts[self._vms[vm][0]].id} already")
+        row = self.rows[host_id]
+        self._vms[vm] = (row, request, nodes)
+        self._count(row, request, nodes, 1)
 
-    def _check_fields(self, mapping: Mapping[str, Any], known: tuple[str, ...], field: str) -> None:
-        for key in mapping:
-            if key not in known:
-                self._refuse(f"{field}.{key}", "unknown field", "one of " + ", ".join(known))
+    def remove(self, vm: str) -> None:
+        """Give a VM's share back.
 
-    def _host_id(self, host: Mapping[str, Any], field: str) -> str:
-        host_id = host.get("id")
-        if not isinstance(host_id, str) or not host_id:
-            self._refuse(f"{field}.id", f"{host_id!r} is not a host's name", "text such as node1")
-            return ""
-        if host_id in self._seen:
-            self._refuse(f"{field}.id", f"{host_id} appears twice", "each host once")
-        self._seen.add(host_id)
-        return host_id
+        :raises KeyError: when there is no such VM.
+        """
+        row, request, nodes = self._vms.pop(vm)
+        self._count(row, request, nodes, -1)
 
-    def _count(self, mapping: Mapping[str, Any], key: str, field: str) -> int:
-        value = mapping.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self._refuse(f"{field}.{key}", f"{value!r} is not a number of CPUs", "a whole number, 0 or more")
-            return 0
-        return value
+    def where(self, vm: str) -> str | None:
+        """The host of a VM that was added."""
+        place = self._vms.get(vm)
+        return None if place is None else self.hosts[place[0]].id
 
-    def _mib(self, value: Any, field: str) -> int:
-        try:
-            return parse_mib(value, field=field)
-        except InputError as error:
-            self.problems += error.problems
-            return 0
+    def _count(self, row: int, request: Request, nodes: tuple[int, ...], sign: int) -> None:
+        self.cpu_used[row] += sign * request.cpu
+        self.ram_used[row] += sign * request.ram_mib
+        self.disk_used[row] += sign * request.disk_bytes
+        for node in nodes:
+            self.node_cpu_used[row, node] += sign * request.cpu / len(nodes)
+            self.node_ram_used[row, node] += sign * (request.ram_mib // len(nodes))
+        if len(self._changed) >= max(64, _REMEMBERED * len(self.hosts)):
+            self._forgotten += len(self._changed)
+            self._changed.clear()
+        self._changed.append(row)
 
-    def _bytes(self, value: Any, field: str) -> int:
-        try:
-            return parse_bytes(value, field=field, unit=MIB)
-        except InputError as error:
-            self.problems += error.problems
-            return 0
+    @property
+    def version(self) -> int:
+        """Counts changes."""
+        return self._forgotten + len(self._changed)
 
-    def _share(self, value: Any, field: str) -> float | None:
-        if value is None:
+    def changed_since(self, version: int) -> Rows | None:
+        """The rows that changed after a version, each once; None when it is too long ago to tell."""
+        if version < self._forgotten:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            self._refuse(field, f"{value!r} is not a share", "a number from 0 to 1")
-            return None
-        return float(value)
+        rows = self._changed[version - self._forgotten :]
+        return np.array(rows if len(rows) < 2 else sorted(set(rows)), dtype=np.intp)
 
-    def _ratio(self, value: Any, field: str) -> float | None:
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            self._refuse(field, f"{value!r} is not a ratio", "a number above 0")
-            return None
-        return float(value)
+
+def _known(values: Iterable[float | None]):  # type: ignore[no-untyped-def]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -5,52 +5,107 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Final
+
+from .board import Board
 from .decision import Candidate, Decision, Part, Refusal
-from .filters import FILTERS
+from .fleet import Fleet
 from .policy import BALANCED, Policy
 from .request import Request
-from .scorers import SCORERS
-from .snapshot import HostView, Snapshot
+from .rule import Ask
+from .sheet import REFUSED, Sheet
+from .slots import SlotBook
+
+# Sheets kept: kinds of requests that are told apart before the one not asked for longest is forgotten.
+_KEPT: Final = 64
 
 
-def place(snapshot: Snapshot, request: Request, policy: Policy = BALANCED, *, now: float) -> Decision:
-    """Choose a host. Pure: the same four arguments give the same decision.
+def place(fleet: Fleet, request: Request, policy: Policy = BALANCED, *, now: float) -> Decision:
+    """Choose a host, and say why. Pure: the same four arguments give the same decision.
 
     :param now: Unix seconds, against which the age of measurements is told.
-    :returns: a decision in which every host of the snapshot appears once, accepted or refused. ``host`` is None when
-        all refuse; nothing is raised.
+    :returns: a decision in which every host of the fleet appears once, accepted or refused. ``host`` is None when all
+        refuse; nothing is raised.
     """
-    accepted: list[Candidate] = []
-    refused: list[Refusal] = []
-    for host in snapshot.hosts:
-        refusal = _refuse(host, request, policy)
-        if refusal is None:
-            accepted.append(_rank(host, request, policy, now))
+    return Scheduler(fleet, policy).place(request, now=now)
+
+
+class Scheduler:
+    """A policy at work on a fleet: answers as :func:`place` does, and remembers what it has computed.
+
+    The fleet may change between answers through its own methods.
+    """
+
+    def __init__(self, fleet: Fleet, policy: Policy = BALANCED) -> None:
+        self.fleet, self.policy = fleet, policy
+        self._board = Board(fleet, policy.limits)
+        self._slots = SlotBook(self._board, fleet.mix)
+        self._sheets: OrderedDict[tuple[object, ...], Sheet] = OrderedDict()
+
+    def choose(self, request: Request, *, now: float) -> str | None:
+        """The host alone; None when all refuse."""
+        row = self._best(self._sheet(self._ask(request, now)))
+        return None if row is None else self.fleet.hosts[row].id
+
+    def place(self, request: Request, *, now: float) -> Decision:
+        """The host with each host's reasons; see :func:`place`."""
+        ask = self._ask(request, now)
+        sheet = self._sheet(ask)
+        row = self._best(sheet)
+        return Decision(
+            request=request,
+            host=None if row is None else self.fleet.hosts[row].id,
+            accepted=_accepted(self.fleet, sheet),
+            refused=_refused(ask, sheet),
+            policy=self.policy.name,
+            at=now,
+        )
+
+    def take(self, vm: str, host: str, request: Request) -> None:
+        """Give a VM its room on a host, on the NUMA nodes where it costs the least."""
+        self._board.refresh()
+        self._slots.refresh()
+        self.fleet.add(vm, host, request, self._slots.nodes(request, self.fleet.rows[host]))
+        self.fleet.mix.note(request)
+
+    def _ask(self, request: Request, now: float) -> Ask:
+        self._board.refresh()
+        return Ask(self.fleet, self._board, self._slots, request, now)
+
+    def _sheet(self, ask: Ask) -> Sheet:
+        weights = self.policy.weights_at(self._board.fill())
+        if "fragmentation" in weights:
+            self._slots.refresh()
+        key = (*ask.request.key, weights is self.policy.weights)
+        sheet = self._sheets.get(key)
+        if sheet is None:
+            sheet = self._sheets[key] = Sheet(ask, self.policy.filters, weights)
+            if len(self._sheets) > _KEPT:
+                self._sheets.popitem(last=False)
         else:
-            refused.append(refusal)
-    accepted.sort(key=lambda candidate: (-candidate.score, candidate.host))
-    return Decision(
-        request=request,
-        host=accepted[0].host if accepted else None,
-        accepted=tuple(accepted),
-        refused=tuple(refused),
-        policy=policy.name,
-        at=now,
+            self._sheets.move_to_end(key)
+        sheet.refresh(ask)
+        return sheet
+
+    def _best(self, sheet: Sheet) -> int | None:
+        """The row of the highest score; the first of several, since rows are in the order of names."""
+        if not len(self.fleet):
+            return None
+        row = int(sheet.ranks.argmax())
+        return None if sheet.ranks[row] == REFUSED else row
+
+
+def _accepted(fleet: Fleet, sheet: Sheet) -> tuple[Candidate, ...]:
+    ranks = sheet.ranks.tolist()
+    names, weights = list(sheet.weights), list(sheet.weights.values())
+    columns = sheet.values.T.tolist()
+    best = sorted((row for row, rank in enumerate(ranks) if rank != REFUSED), key=lambda row: (-ranks[row], row))
+    return tuple(
+        Candidate(fleet.hosts[row].id, ranks[row], tuple(map(Part, names, columns[row], weights))) for row in best
     )
 
 
-def _refuse(host: HostView, request: Request, policy: Policy) -> Refusal | None:
-    answers = (FILTERS[name](host, request, policy.limits) for name in policy.filters)
-    reasons = tuple(reason for reason in answers if reason is not None)
-    return Refusal(host.id, reasons) if reasons else None
-
-
-def _rank(host: HostView, request: Request, policy: Policy, now: float) -> Candidate:
-    parts = tuple(
-        Part(name, min(1.0, max(0.0, SCORERS[name](host, request, policy.limits, now))), weight)
-        for name, weight in policy.weights.items()
-    )
-    total = sum(part.weight for part in parts)
-    mean = sum(part.value * part.weight for part in parts) / total if total else 0.0
-    # Rounded, so that a tie is a tie whatever the order in which floating point added it up.
-    return Candidate(host.id, round(mean, 9), parts)
+def _refused(ask: Ask, sheet: Sheet) -> tuple[Refusal, ...]:
+    rows = (sheet.ranks == REFUSED).nonzero()[0].tolist()
+    return tuple(Refusal(ask.fleet.hosts[row].id, sheet.reasons(ask, row)) for row in rows)

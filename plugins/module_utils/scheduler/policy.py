@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +23,8 @@ class Policy:
     :param filters: names of hard rules, in the order in which refusals are listed.
     :param weights: for each scorer's name its weight, above 0.
     :param limits: figures for hosts that state none.
+    :param turn_at: from which share of the fleet's virtual CPUs or memory promised (the larger) ``weights_full`` count
+        instead; above 1 for never.
     :raises InputError: naming each rule that does not exist and each weight that is no weight.
     """
 
@@ -30,6 +32,12 @@ class Policy:
     filters: tuple[str, ...] = tuple(FILTERS)
     weights: Mapping[str, float] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    turn_at: float = 2.0
+    weights_full: Mapping[str, float] = field(default_factory=dict)
+
+    def weights_at(self, fill: float) -> Mapping[str, float]:
+        """The weights that count while that share of the fleet is promised."""
+        return self.weights_full if fill >= self.turn_at else self.weights
 
     def __post_init__(self) -> None:
         problems = [
@@ -37,19 +45,30 @@ class Policy:
             for index, name in enumerate(self.filters)
             if name not in FILTERS
         ]
-        for name, weight in self.weights.items():
-            if name not in SCORERS:
-                problems.append(Problem(f"weights.{name}", "not a scorer", "one of " + ", ".join(SCORERS)))
-            elif not weight > 0:
-                problems.append(Problem(f"weights.{name}", f"{weight} is not a weight", "a number above 0"))
+        problems += [*_wrong_weights("weights", self.weights), *_wrong_weights("weights_full", self.weights_full)]
         if problems:
             raise InputError(problems)
 
 
-# Least loaded: what is promised counts most, what is measured breaks the near ties.
-BALANCED: Final = Policy("balanced", weights={"free_cpu": 1.0, "free_memory": 1.0, "load": 0.5})
+def _wrong_weights(field_name: str, weights: Mapping[str, float]) -> Iterator[Problem]:
+    for name, weight in weights.items():
+        if name not in SCORERS:
+            yield Problem(f"{field_name}.{name}", "not a scorer", "one of " + ", ".join(SCORERS))
+        elif not weight > 0:
+            yield Problem(f"{field_name}.{name}", f"{weight} is not a weight", "a number above 0")
 
-POLICIES: Final[dict[str, Policy]] = {policy.name: policy for policy in (BALANCED,)}
+
+# Least loaded: what is promised counts most, what is measured breaks the near ties.
+_SPREADING: Final = {"free_cpu": 1.0, "free_memory": 1.0, "load": 0.5}
+# Fewest slots lost decides; among hosts that lose as few, the fuller one.
+_PACKING: Final = {"fragmentation": 1.0, "pack": 0.001}
+
+# Least loaded while there is room. To go on spreading would leave a bit of room everywhere, and nowhere enough.
+BALANCED: Final = Policy("balanced", weights=_SPREADING, turn_at=0.3, weights_full={**_PACKING, "load": 0.01})
+SPREAD: Final = Policy("spread", weights=_SPREADING)
+PACK: Final = Policy("pack", weights=_PACKING)
+
+POLICIES: Final[dict[str, Policy]] = {policy.name: policy for policy in (BALANCED, SPREAD, PACK)}
 
 
 def policy_named(name: str) -> Policy:

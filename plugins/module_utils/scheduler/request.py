@@ -19,11 +19,23 @@ class Request:
     :param host: the only host that will do; None for any.
     :param labels: the VM's labels.
     :param exclude: hosts that will not do: where it runs already, where it just failed.
+    :param numa: over how many of a host's NUMA nodes it lies, in equal parts; 0 when it does not care.
     """
 
-    cpu: int
+    cpu: float
     ram_mib: int
     disk_bytes: int = 0
     host: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     exclude: frozenset[str] = frozenset()
+    numa: int = 0
+
+    @property
+    def shape(self) -> tuple[float, int, int, int]:
+        """What two VMs have in common that are alike to a host's room."""
+        return self.cpu, self.ram_mib, self.disk_bytes, self.numa
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """All that rules read: requests with one key get one answer."""
+        return (*self.shape, self.host, self.exclude)

@@ -1,28 +1,64 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""The two shapes that a rule of placement may have."""
+"""What a rule of placement is."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..model.reason import Reason
-from .limits import Limits
+from .board import Board
+from .fleet import Fleet
 from .request import Request
-from .snapshot import HostView
+
+if TYPE_CHECKING:
+    from .arrays import Mask, Rows, Vector
+    from .slots import SlotBook
 
 
-class Filter(Protocol):
-    """A hard rule: why this host will not do, or None when it will."""
+@dataclass(frozen=True)
+class Ask:
+    """A request, and the fleet that it is made of.
 
-    def __call__(self, host: HostView, request: Request, limits: Limits) -> Reason | None: ...
-
-
-class Scorer(Protocol):
-    """A preference: how much this host is liked, 0 to 1, at a time in Unix seconds.
-
-    Asked only about hosts that every filter lets pass.
+    :param board: the fleet by the policy's figures.
+    :param slots: how many VMs of each recent shape still fit where.
+    :param now: Unix seconds.
     """
 
-    def __call__(self, host: HostView, request: Request, limits: Limits, now: float) -> float: ...
+    fleet: Fleet
+    board: Board
+    slots: SlotBook
+    request: Request
+    now: float
+
+
+def always(_request: Request) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A hard rule. A host's answer may depend on that host alone.
+
+    :param name: what policies and reasons call it.
+    :param passes: for some rows, which of them will do.
+    :param reason: why a row will not.
+    :param concerns: whether it has anything to say about a request; it is not asked about others.
+    """
+
+    name: str
+    passes: Callable[[Ask, Rows], Mask]
+    reason: Callable[[Ask, int], Reason]
+    concerns: Callable[[Request], bool] = always
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A preference: for some rows 0, the worst host there could be, to 1, the best. What will not do, it may call
+    anything."""
+
+    name: str
+    values: Callable[[Ask, Rows], Vector]

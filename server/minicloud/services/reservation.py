@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from minicloud_core.model.reason import Reason
 from minicloud_core.scheduler.decision import Decision
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.request import Request
-from minicloud_core.scheduler.snapshot import HostView, Snapshot
 
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
@@ -30,7 +31,7 @@ Answer = TypeVar("Answer")
 def reserve(
     ctx: Context,
     request: Request,
-    snapshot: Snapshot,
+    fleet: Fleet,
     *,
     prepare: Callable[[Session], Answer | None],
     commit: Callable[[Session, Decision], Answer],
@@ -40,38 +41,38 @@ def reserve(
     One that was overtaken decides again, in the same transaction, with every host locked: a crowd may delay a request,
     but not starve it. (With six tries without locks, 50 creates a second on three hosts took five transactions each.)
 
-    :param snapshot: the fleet as the caller read it, with whatever else it decides by.
+    :param fleet: the fleet as the caller read it, with whatever else it decides by.
     :param prepare: the first thing in the transaction: takes its locks, writes nothing. An answer other than None
         ends the search.
     :param commit: writes what takes the room. It runs only while the chosen host's generation is the decision's.
     :raises NoCapacityError: when no host can take it, with each host's reasons.
     """
-    decision = decide(ctx, snapshot, request)
+    decision = decide(ctx, fleet, request)
     with ctx.write("operations") as session:
         answer = prepare(session)
         if answer is not None:
             return answer
-        if not _take(session, snapshot, decision):
+        if not _take(session, fleet, decision):
             hosts.lock_all(session)
-            snapshot = take_snapshot(session)
-            decision = decide(ctx, snapshot, request)
-            _take(session, snapshot, decision)
+            fleet = take_snapshot(session)
+            decision = decide(ctx, fleet, request)
+            _take(session, fleet, decision)
         return commit(session, decision)
 
 
-def decide(ctx: Context, snapshot: Snapshot, request: Request) -> Decision:
+def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
     """The scheduler's decision by the context's policy and clock."""
-    return place(snapshot, request, ctx.policy, now=ctx.clock.now().timestamp())
+    return place(fleet, request, ctx.policy, now=ctx.clock.now().timestamp())
 
 
-def take_snapshot(session: Session) -> Snapshot:
+def take_snapshot(session: Session) -> Fleet:
     """The fleet, as placement reads it.
 
     Hosts are read before allocations: whatever is allocated in between moves a generation, and the commit notices.
     """
     rows = hosts.everything(session)
     totals = allocations.totals(session)
-    return Snapshot(_view(row, totals.get(row.name, (0, 0, 0, 0))) for row in rows)
+    return Fleet(_view(row, totals.get(row.name, (0, 0, 0, 0))) for row in rows)
 
 
 def allocate(deed: Deed, vm: VmRow, host: str) -> None:
@@ -98,10 +99,10 @@ def gist(decision: Decision) -> Reason:
     return Reason("placement", f"{message}; {refused} refused" if refused else message, numbers)
 
 
-def _take(session: Session, snapshot: Snapshot, decision: Decision) -> bool:
+def _take(session: Session, fleet: Fleet, decision: Decision) -> bool:
     if decision.host is None:
         raise decision.no_capacity()
-    host = snapshot.host(decision.host)
+    host = fleet.host(decision.host)
     assert host is not None
     return hosts.advance(session, host.id, host.generation)
 

@@ -7,10 +7,11 @@ import json
 import pytest
 from minicloud_core.model.errors import InputError, NoCapacityError
 from minicloud_core.scheduler.decision import Decision
-from minicloud_core.scheduler.pipeline import place
-from minicloud_core.scheduler.policy import BALANCED, POLICIES, Policy, policy_named
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.pipeline import Scheduler, place
+from minicloud_core.scheduler.policy import BALANCED, POLICIES, SPREAD, Policy, policy_named
 from minicloud_core.scheduler.request import Request
-from minicloud_core.scheduler.snapshot import HostView, Snapshot
 from minicloud_core.scheduler.table import render
 
 NOW = 1_000_000.0
@@ -18,7 +19,7 @@ REQUEST = Request(cpu=1, ram_mib=1024)
 
 
 def decide(*hosts: HostView, request: Request = REQUEST, policy: Policy = BALANCED) -> Decision:
-    return place(Snapshot(hosts), request, policy, now=NOW)
+    return place(Fleet(hosts), request, policy, now=NOW)
 
 
 def host(name: str, *, ram_used: int = 0, cpu_used: int = 0, load: float | None = None, age: float = 0) -> HostView:
@@ -141,21 +142,30 @@ def test_a_host_that_does_not_exist_is_told_apart_from_one_that_is_full() -> Non
 
 
 def test_what_is_placed_takes_its_room() -> None:
-    snapshot, request = Snapshot([host("a"), host("b")]), Request(cpu=2, ram_mib=4096, disk_bytes=0)
+    fleet, request = Fleet([host("a"), host("b")]), Request(cpu=2, ram_mib=4096, disk_bytes=0)
+    scheduler = Scheduler(fleet, SPREAD)
     chosen = []
-    for _turn in range(4):
-        decision = place(snapshot, request, BALANCED, now=NOW)
-        assert decision.host is not None
-        chosen.append(decision.host)
-        snapshot = snapshot.holding(decision.host, request)
+    for turn in range(4):
+        name = scheduler.choose(request, now=NOW)
+        assert name is not None
+        chosen.append(name)
+        scheduler.take(f"vm-{turn}", name, request)
     assert chosen == ["a", "b", "a", "b"]
-    first = snapshot.host("a")
+    first = fleet.host("a")
     assert first is not None
-    assert (first.allocated_cpu, first.allocated_ram_mib, first.generation) == (4, 8192, 2)
+    assert (first.allocated_cpu, first.allocated_ram_mib) == (4, 8192)
+    assert fleet.where("vm-3") == "b"
+    for turn in range(4):
+        fleet.remove(f"vm-{turn}")
+    assert fleet.host("a") == host("a")
 
 
 def test_a_fleet_has_each_host_once() -> None:
     with pytest.raises(ValueError, match=r"hosts appear twice: \['a'\]"):
-        Snapshot([host("a"), host("a"), host("b")])
+        Fleet([host("a"), host("a"), host("b")])
     with pytest.raises(KeyError):
-        Snapshot([host("a")]).holding("b", REQUEST)
+        Fleet([host("a")]).add("vm-1", "b", REQUEST)
+    fleet = Fleet([host("a")])
+    fleet.add("vm-1", "a", REQUEST)
+    with pytest.raises(ValueError, match="vm-1 is on a already"):
+        fleet.add("vm-1", "a", REQUEST)

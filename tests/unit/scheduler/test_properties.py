@@ -8,11 +8,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from minicloud_core.model.host import HOST_TRANSITIONS
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.limits import Limits
-from minicloud_core.scheduler.pipeline import place
+from minicloud_core.scheduler.pipeline import Scheduler, place
 from minicloud_core.scheduler.policy import BALANCED, Policy
 from minicloud_core.scheduler.request import Request
-from minicloud_core.scheduler.snapshot import HostView, Snapshot
 
 NOW = 1_000_000.0
 NAMES = [f"node{number}" for number in range(8)]
@@ -69,7 +70,7 @@ def fits(host: HostView, request: Request, policy: Policy) -> bool:
 
 @given(fleets, requests, policies)
 def test_exactly_the_hosts_that_fit_are_accepted(fleet: list[HostView], request: Request, policy: Policy) -> None:
-    decision = place(Snapshot(fleet), request, policy, now=NOW)
+    decision = place(Fleet(fleet), request, policy, now=NOW)
     fitting = {host.id for host in fleet if fits(host, request, policy)}
     assert {candidate.host for candidate in decision.accepted} == fitting
     assert {refusal.host for refusal in decision.refused} == {host.id for host in fleet} - fitting
@@ -81,7 +82,7 @@ def test_exactly_the_hosts_that_fit_are_accepted(fleet: list[HostView], request:
 def test_the_best_score_is_chosen_and_scores_are_shares(
     fleet: list[HostView], request: Request, policy: Policy
 ) -> None:
-    decision = place(Snapshot(fleet), request, policy, now=NOW)
+    decision = place(Fleet(fleet), request, policy, now=NOW)
     ranks = [(-candidate.score, candidate.host) for candidate in decision.accepted]
     assert ranks == sorted(ranks)
     assert all(0 <= candidate.score <= 1 for candidate in decision.accepted)
@@ -94,15 +95,15 @@ def test_the_order_of_the_fleet_does_not_matter(
 ) -> None:
     shuffled = list(fleet)
     dice.shuffle(shuffled)
-    assert place(Snapshot(fleet), request, policy, now=NOW) == place(Snapshot(shuffled), request, policy, now=NOW)
+    assert place(Fleet(fleet), request, policy, now=NOW) == place(Fleet(shuffled), request, policy, now=NOW)
 
 
 @given(fleets, hosts, requests, policies)
 def test_another_host_never_makes_a_feasible_request_infeasible(
     fleet: list[HostView], another: HostView, request: Request, policy: Policy
 ) -> None:
-    before = place(Snapshot(fleet), request, policy, now=NOW)
-    after = place(Snapshot([*fleet, replace(another, id="node9")]), request, policy, now=NOW)
+    before = place(Fleet(fleet), request, policy, now=NOW)
+    after = place(Fleet([*fleet, replace(another, id="node9")]), request, policy, now=NOW)
     kept = [candidate for candidate in after.accepted if candidate.host != "node9"]
     assert kept == list(before.accepted)
     if before.host is not None:
@@ -114,11 +115,12 @@ def test_placing_one_after_another_never_fills_a_host_over_its_limits(
     fleet: list[HostView], wanted: list[Request], policy: Policy
 ) -> None:
     empty = [replace(host, allocated_cpu=0, allocated_ram_mib=0, allocated_disk_bytes=0) for host in fleet]
-    snapshot = Snapshot(empty)
-    for request in wanted:
-        chosen = place(snapshot, request, policy, now=NOW).host
+    scheduler = Scheduler(Fleet(empty), policy)
+    for number, request in enumerate(wanted):
+        chosen = scheduler.choose(request, now=NOW)
         if chosen is not None:
-            snapshot = snapshot.holding(chosen, request)
+            scheduler.take(f"vm-{number}", chosen, request)
     nothing = Request(cpu=0, ram_mib=0)
-    used = [host for host in snapshot.hosts if host.allocated_cpu]
+    there = [host for host in map(scheduler.fleet.host, scheduler.fleet.rows) if host is not None]
+    used = [host for host in there if host.allocated_cpu]
     assert all(fits(host, nothing, policy) and host.allocated_disk_bytes <= host.disk_bytes for host in used)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hard rules by name. A new one is one small file and one line here.
 
-Each file has one function, ``check``, of the shape ``rule.Filter``; its Reason's rule is the name it has here.
+Each file has one ``FILTER``; its Reason's rule is its name.
 """
 
 from __future__ import annotations
@@ -11,14 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from ..rule import Filter
-from . import cordon, cpu, disk, excluded, memory, ready, requested
+from . import cordon, cpu, disk, excluded, memory, numa, ready, requested
 
 FILTERS: Final[dict[str, Filter]] = {
-    "ready": ready.check,
-    "cordon": cordon.check,
-    "requested": requested.check,
-    "excluded": excluded.check,
-    "cpu": cpu.check,
-    "memory": memory.check,
-    "disk": disk.check,
+    module.FILTER.name: module.FILTER for module in (ready, cordon, requested, excluded, cpu, memory, numa, disk)
 }

@@ -5,11 +5,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.reason import Reason
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    return Reason("cordon", "the host is cordoned") if host.cordoned else None
+def passes(ask: Ask, rows: Rows) -> Mask:
+    return ~ask.fleet.cordoned[rows]
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    return Reason("cordon", "the host is cordoned")
+
+
+FILTER = Filter("cordon", passes, reason)

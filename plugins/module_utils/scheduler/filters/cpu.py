@@ -5,20 +5,41 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.reason import Reason
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from ...model.units import format_cpu
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    limit = limits.cpu_of(host)
-    free = limit - host.allocated_cpu
-    if request.cpu <= free:
-        return None
-    overcommit = limits.overcommit_of(host)
+def passes(ask: Ask, rows: Rows) -> Mask:
+    return ask.board.cpu_free[rows] >= ask.request.cpu
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    board, wanted, threads = ask.board, ask.request.cpu, ask.fleet.cpu[row].item()
+    limit, overcommit = board.cpu_limit[row].item(), board.overcommit[row].item()
+    free = max(0.0, board.cpu_free[row].item())
     return Reason(
         "cpu",
-        f"{request.cpu} virtual CPUs wanted, {max(0, free)} free of {limit} ({host.cpu} threads x {overcommit:g})",
-        {"wanted": request.cpu, "free": max(0, free), "limit": limit, "threads": host.cpu, "overcommit": overcommit},
+        f"{format_cpu(wanted)} virtual CPUs wanted, {format_cpu(free)} free of {format_cpu(limit)}"
+        f" ({format_cpu(threads)} threads x {overcommit:g})",
+        {
+            "wanted": wanted,
+            "free": _plain(free),
+            "limit": _plain(limit),
+            "threads": _plain(threads),
+            "overcommit": overcommit,
+        },
     )
+
+
+def _plain(cpu: float) -> float:
+    """A whole number as one, for who reads the JSON."""
+    return int(cpu) if cpu.is_integer() else cpu
+
+
+FILTER = Filter("cpu", passes, reason)

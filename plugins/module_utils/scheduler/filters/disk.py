@@ -5,20 +5,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.reason import Reason
 from ...model.units import MIB, format_mib
-from ..limits import Limits
 from ..request import Request
-from ..snapshot import HostView
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    free = max(0, host.disk_bytes - host.allocated_disk_bytes)
-    if request.disk_bytes <= free:
-        return None
-    wanted = format_mib(-(-request.disk_bytes // MIB))
+def concerns(request: Request) -> bool:
+    return request.disk_bytes > 0
+
+
+def passes(ask: Ask, rows: Rows) -> Mask:
+    return ask.board.disk_free[rows] >= ask.request.disk_bytes
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    wanted, limit = ask.request.disk_bytes, int(ask.fleet.disk[row])
+    free = max(0, int(ask.board.disk_free[row]))
     return Reason(
         "disk",
-        f"{wanted} of disk wanted, {format_mib(free // MIB)} free of {format_mib(host.disk_bytes // MIB)}",
-        {"wanted_bytes": request.disk_bytes, "free_bytes": free, "limit_bytes": host.disk_bytes},
+        f"{format_mib(-(-wanted // MIB))} of disk wanted, {format_mib(free // MIB)} free of {format_mib(limit // MIB)}",
+        {"wanted_bytes": wanted, "free_bytes": free, "limit_bytes": limit},
     )
+
+
+FILTER = Filter("disk", passes, reason, concerns)

@@ -5,11 +5,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.reason import Reason
-from ..limits import Limits
+from ..arrays import np
 from ..request import Request
-from ..snapshot import HostView
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    return Reason("excluded", "the request excludes this host") if host.id in request.exclude else None
+def concerns(request: Request) -> bool:
+    return bool(request.exclude)
+
+
+def passes(ask: Ask, rows: Rows) -> Mask:
+    allowed = np.ones(len(ask.fleet), dtype=np.bool_)
+    for name in ask.request.exclude:
+        row = ask.fleet.rows.get(name)
+        if row is not None:
+            allowed[row] = False
+    return allowed[rows]
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    return Reason("excluded", "the request excludes this host")
+
+
+FILTER = Filter("excluded", passes, reason, concerns)

@@ -5,22 +5,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.reason import Reason
 from ...model.units import format_mib
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    limit, reserved = limits.ram_of(host), limits.reserved_of(host)
-    free = limit - host.allocated_ram_mib
-    if request.ram_mib <= free:
-        return None
-    free = max(0, free)
+def passes(ask: Ask, rows: Rows) -> Mask:
+    enough: Mask = ask.board.ram_free[rows] >= ask.request.ram_mib
+    return enough
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    board, wanted, ram = ask.board, ask.request.ram_mib, int(ask.fleet.ram[row])
+    limit, reserved, free = int(board.ram_limit[row]), int(board.ram_reserved[row]), max(0, int(board.ram_free[row]))
     return Reason(
         "memory",
-        f"{format_mib(request.ram_mib)} wanted, {format_mib(free)} free of {format_mib(limit)}"
-        f" ({format_mib(host.ram_mib)} less {format_mib(reserved)} for the host)",
-        {"wanted_mib": request.ram_mib, "free_mib": free, "limit_mib": limit, "reserved_mib": reserved},
+        f"{format_mib(wanted)} wanted, {format_mib(free)} free of {format_mib(limit)}"
+        f" ({format_mib(ram)} less {format_mib(reserved)} for the host)",
+        {"wanted_mib": wanted, "free_mib": free, "limit_mib": limit, "reserved_mib": reserved},
     )
+
+
+FILTER = Filter("memory", passes, reason)

@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.host import PLACEABLE
 from ...model.reason import Reason
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    if host.state in PLACEABLE:
-        return None
-    needed = " or ".join(sorted(PLACEABLE))
-    return Reason("ready", f"the host is {host.state}, not {needed}", {"state": host.state})
+def passes(ask: Ask, rows: Rows) -> Mask:
+    return ask.fleet.placeable[rows]
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    state = ask.fleet.hosts[row].state
+    return Reason("ready", f"the host is {state}, not {' or '.join(sorted(PLACEABLE))}", {"state": state})
+
+
+FILTER = Filter("ready", passes, reason)

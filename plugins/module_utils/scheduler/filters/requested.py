@@ -5,13 +5,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...model.reason import Reason
-from ..limits import Limits
+from ..arrays import np
 from ..request import Request
-from ..snapshot import HostView
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
 
 
-def check(host: HostView, request: Request, limits: Limits) -> Reason | None:
-    if request.host is None or request.host == host.id:
-        return None
-    return Reason("requested", f"{request.host} was asked for", {"requested": request.host})
+def concerns(request: Request) -> bool:
+    return request.host is not None
+
+
+def passes(ask: Ask, rows: Rows) -> Mask:
+    wanted = np.zeros(len(ask.fleet), dtype=np.bool_)
+    row = ask.fleet.rows.get(ask.request.host or "")
+    if row is not None:
+        wanted[row] = True
+    return wanted[rows]
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    return Reason("requested", f"{ask.request.host} was asked for", {"requested": ask.request.host})
+
+
+FILTER = Filter("requested", passes, reason, concerns)

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Preferences by name. A new one is one small file and one line here.
 
-Each file has one function, ``score``, of the shape ``rule.Scorer``: 1 for the best host there could be, 0 for the
-worst.
+Each file has one ``SCORER``: 1 for the best host there could be, 0 for the worst.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from ..rule import Scorer
-from . import free_cpu, free_memory, load
+from . import balance, fragmentation, free_cpu, free_memory, load, pack
 
 SCORERS: Final[dict[str, Scorer]] = {
-    "free_cpu": free_cpu.score,
-    "free_memory": free_memory.score,
-    "load": load.score,
+    module.SCORER.name: module.SCORER for module in (free_cpu, free_memory, load, pack, balance, fragmentation)
 }

@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from typing import TYPE_CHECKING
+
+from ..arrays import np
+from ..rule import Ask, Scorer
+
+if TYPE_CHECKING:
+    from ..arrays import Rows, Vector
 
 
-def score(host: HostView, request: Request, limits: Limits, now: float) -> float:
-    limit = limits.cpu_of(host)
-    return (limit - host.allocated_cpu - request.cpu) / limit if limit else 0.0
+def values(ask: Ask, rows: Rows) -> Vector:
+    return (ask.board.cpu_free[rows] - ask.request.cpu) / np.maximum(ask.board.cpu_limit[rows], 1.0)
+
+
+SCORER = Scorer("free_cpu", values)

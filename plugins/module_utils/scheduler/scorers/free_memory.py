@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from typing import TYPE_CHECKING
+
+from ..arrays import np
+from ..rule import Ask, Scorer
+
+if TYPE_CHECKING:
+    from ..arrays import Rows, Vector
 
 
-def score(host: HostView, request: Request, limits: Limits, now: float) -> float:
-    limit = limits.ram_of(host)
-    return (limit - host.allocated_ram_mib - request.ram_mib) / limit if limit else 0.0
+def values(ask: Ask, rows: Rows) -> Vector:
+    share: Vector = (ask.board.ram_free[rows] - ask.request.ram_mib) / np.maximum(ask.board.ram_limit[rows], 1)
+    return share
+
+
+SCORER = Scorer("free_memory", values)

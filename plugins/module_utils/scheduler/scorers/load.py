@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ..limits import Limits
-from ..request import Request
-from ..snapshot import HostView
+from ..arrays import np
+from ..rule import Ask, Scorer
+
+if TYPE_CHECKING:
+    from ..arrays import Rows, Vector
 
 # A host of which nothing is known is liked less than an idle one and more than a busy one.
 UNKNOWN: Final = 0.5
 
 
-def score(host: HostView, request: Request, limits: Limits, now: float) -> float:
-    if host.load is None or host.load_at is None or now - host.load_at > limits.load_fresh_seconds:
-        return UNKNOWN
-    return 1.0 - host.load
+def values(ask: Ask, rows: Rows) -> Vector:
+    # What was never measured is NaN, and no comparison with it holds.
+    fresh = ask.now - ask.fleet.load_at[rows] <= ask.board.limits.load_fresh_seconds
+    idle = 1.0 - ask.fleet.load[rows]
+    return np.where(fresh & ~np.isnan(idle), idle, UNKNOWN)
+
+
+SCORER = Scorer("load", values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from minicloud_core.model.errors import InputError
 from minicloud_core.model.units import GIB
-from minicloud_core.scheduler.fleet import read_fleet
+from minicloud_core.scheduler.document import read_fleet
 
 
-def test_hosts_and_vms_become_a_snapshot() -> None:
-    snapshot = read_fleet(
+def test_hosts_and_vms_become_a_fleet() -> None:
+    fleet = read_fleet(
         [
             {"id": "b", "cpu": 8, "ram": "16G", "disk": "100G", "load": 0.5, "labels": {"rack": "r1"}},
             {"id": "a", "cpu": 4, "ram": 2048, "cordoned": True, "ram_reserved": "1G", "cpu_overcommit": 2},
@@ -20,7 +20,8 @@ def test_hosts_and_vms_become_a_snapshot() -> None:
         ],
         at=7.0,
     )
-    first, second = snapshot.hosts
+    first, second = fleet.host("a"), fleet.host("b")
+    assert first is not None and second is not None
     assert (first.id, first.ram_mib, first.cordoned) == ("a", 2048, True)
     assert (first.ram_reserved_mib, first.cpu_overcommit, first.load, first.load_at) == (1024, 2.0, None, None)
     assert (second.allocated_cpu, second.allocated_ram_mib, second.allocated_disk_bytes) == (3, 4608, 10 * GIB)

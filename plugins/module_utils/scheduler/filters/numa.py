@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""A VM of N NUMA nodes finds N nodes of the host with room for a part each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...model.reason import Reason
+from ...model.units import format_cpu, format_mib
+from ..arrays import np
+from ..request import Request
+from ..rule import Ask, Filter
+
+if TYPE_CHECKING:
+    from ..arrays import Mask, Rows
+
+
+def concerns(request: Request) -> bool:
+    return request.numa > 0
+
+
+def passes(ask: Ask, rows: Rows) -> Mask:
+    cpu, ram = _part(ask.request)
+    board = ask.board
+    fitting = (board.node_cpu_free[rows] >= cpu) & (board.node_ram_free[rows] >= ram)
+    enough: Mask = np.count_nonzero(fitting, axis=1) >= ask.request.numa
+    return enough
+
+
+def reason(ask: Ask, row: int) -> Reason:
+    cpu, ram = _part(ask.request)
+    known = len(ask.fleet.hosts[row].numa)
+    nodes = [
+        {"cpu": ask.board.node_cpu_free[row, node].item(), "ram_mib": int(ask.board.node_ram_free[row, node])}
+        for node in range(known)
+    ]
+    free = ", ".join(f"{format_cpu(node['cpu'])} and {format_mib(max(0, int(node['ram_mib'])))}" for node in nodes)
+    return Reason(
+        "numa",
+        f"{ask.request.numa} NUMA nodes with {format_cpu(cpu)} virtual CPUs and {format_mib(ram)} each wanted,"
+        f" {f'free on its {known}: {free}' if known else 'it tells of none'}",
+        {"wanted": ask.request.numa, "cpu": cpu, "ram_mib": ram, "free": nodes},
+    )
+
+
+def _part(request: Request) -> tuple[float, int]:
+    return request.cpu / request.numa, request.ram_mib // request.numa
+
+
+FILTER = Filter("numa", passes, reason, concerns)
