@@ -49,7 +49,9 @@ class Mix:
             self._recount()
 
     def _recount(self) -> None:
-        most = sorted(Counter(self._recent).items(), key=lambda item: (-item[1], item[0]))[:SHAPES]
+        frequent = sorted(Counter(self._recent).items(), key=lambda item: (-item[1], item[0]))[:SHAPES]
+        # In an order that tells nothing: other shares of the same shapes change less than other shapes do.
+        most = sorted(frequent)
         total = sum(count for _shape, count in most)
         shares = tuple((shape, count / total) for shape, count in most)
         if shares != self.shares:

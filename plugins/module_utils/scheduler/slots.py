@@ -9,6 +9,7 @@ used so well; choosing it keeps a fleet from being cut into pieces too small for
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MOST: Final = 1 << 20
 # How much more a slot counts when half as many are left: 2 to this power.
 SCARCITY: Final = 1.5
+# Shapes of requests whose losses are kept.
+_KEPT: Final = 48
 
 
 class SlotBook:
@@ -34,55 +37,37 @@ class SlotBook:
 
     def __init__(self, board: Board, mix: Mix) -> None:
         self._board, self._mix = board, mix
-        self._seen = (-1, -1)
-        self._shares: tuple[tuple[Shape, float], ...] = ()
-        self._weights: tuple[float, ...] = ()
+        self._seen, self._mixed = -1, -1
+        self._shapes = Shapes(())
+        self._shares: tuple[float, ...] = ()
+        self._weights: Vector = np.empty(0)
+        self._left: Integers = np.zeros(0, dtype=np.int64)
+        self._losses: OrderedDict[tuple[float, int, int], Losses] = OrderedDict()
         self.version = 0
 
     def refresh(self) -> None:
         """Look again at what changed: hosts, or what is asked for."""
         fleet = self._board.fleet
-        mix, version = self._seen
-        if mix != self._mix.version:
-            self._shares = self._mix.shares
-            self._slots = np.empty((len(self._shares), len(fleet)), dtype=np.int64)
-            rows: Rows | None = ALL
-        elif version == fleet.version:
-            return
-        else:
-            rows = fleet.changed_since(version)
+        rows: Rows | None = None
+        if self._mixed != self._mix.version:
+            self._read_mix()
+        if self._seen >= 0:
+            if self._seen == fleet.version:
+                return
+            rows = fleet.changed_since(self._seen)
         rows = ALL if rows is None else rows
-        room = Room.of(self._board, rows)
-        for index, (shape, _share) in enumerate(self._shares):
-            self._slots[index, rows] = room.slots(shape)
-        self._seen = (self._mix.version, fleet.version)
+        before = self.slots[rows].sum(axis=0) if self._seen >= 0 else 0
+        self.slots[rows] = Room.of(self._board, rows).slots(self._shapes)
+        self._left = self._left + self.slots[rows].sum(axis=0) - before
+        self._seen = fleet.version
         self._weigh()
-
-    def _weigh(self) -> None:
-        """Weigh shapes by how often they are asked for, and by how scarce their slots have become.
-
-        Without the second, the many slots of small shapes would count for more than the few of large ones, until a
-        large one fits nowhere. What is left counts by powers of two, so that the weights are others only now and then.
-        """
-        left = [int(count) for count in self._slots.sum(axis=1)]
-        raw = [
-            share / (1 << count.bit_length()) ** SCARCITY if count else 0.0
-            for (_shape, share), count in zip(self._shares, left, strict=True)
-        ]
-        total = sum(raw) or 1.0
-        weights = tuple(one / total for one in raw)
-        if weights != self._weights:
-            self._weights = weights
-            self.version += 1
 
     def lost(self, request: Request, rows: Rows) -> Vector:
         """Slots that each host would lose to a request, weighted.
 
         Of the sets of NUMA nodes on which it could lie, the one counts that costs the least.
         """
-        room = Room.of(self._board, rows)
-        losses = np.array([self._lost(room.less(request, nodes), rows) for nodes in room.choices(request)])
-        least: Vector = losses.min(axis=0)
+        least: Vector = np.array([_weighed(one, self._weights) for one in self._loss(request).of(rows)]).min(axis=0)
         return least
 
     def nodes(self, request: Request, row: int) -> tuple[int, ...]:
@@ -94,17 +79,94 @@ class SlotBook:
             return ()
         rows = np.array([row])
         room = Room.of(self._board, rows)
-        fitting = [nodes for nodes in room.choices(request) if room.takes(request, nodes)[0]]
-        costs = [self._lost(room.less(request, nodes), rows)[0] for nodes in fitting]
-        left = [sum(float(room.node_cpu[0, node]) for node in nodes) for nodes in fitting]
-        return min(zip(costs, left, fitting, strict=True))[2]
+        losses = self._loss(request)
+        costs = [_weighed(one, self._weights)[0] for one in losses.of(rows)]
+        left = [sum(float(room.node_cpu[0, node]) for node in nodes) for nodes in losses.choices]
+        fits = [room.takes(request, nodes)[0] for nodes in losses.choices]
+        ranked = zip(costs, left, losses.choices, fits, strict=True)
+        return min((cost, rest, nodes) for cost, rest, nodes, fit in ranked if fit)[2]
 
-    def _lost(self, room: Room, rows: Rows) -> Vector:
-        total = np.zeros(len(room.cpu), dtype=np.float64)
-        for index, (shape, _share) in enumerate(self._shares):
-            if self._weights[index]:
-                total += self._weights[index] * (self._slots[index, rows] - room.slots(shape))
-        return total
+    def _read_mix(self) -> None:
+        shapes = tuple(shape for shape, _share in self._mix.shares)
+        self._shares = tuple(share for _shape, share in self._mix.shares)
+        if shapes != self._shapes.shapes:
+            self._shapes = Shapes(shapes)
+            self.slots: Integers = np.zeros((len(self._board.fleet), len(shapes)), dtype=np.int32)
+            self._left = np.zeros(len(shapes), dtype=np.int64)
+            self._losses.clear()
+            self._seen = -1
+        else:
+            self._weigh()
+        self._mixed = self._mix.version
+
+    def _weigh(self) -> None:
+        """Weigh shapes by how often they are asked for, and by how scarce their slots have become.
+
+        Without the second, the many slots of small shapes would count for more than the few of large ones, until a
+        large one fits nowhere. What is left counts by powers of two, so that the weights are others only now and then.
+        """
+        raw = [
+            share / (1 << count.bit_length()) ** SCARCITY if count else 0.0
+            for share, count in zip(self._shares, self._left.tolist(), strict=True)
+        ]
+        total = sum(raw) or 1.0
+        weights = np.array([one / total for one in raw])
+        if not np.array_equal(weights, self._weights):
+            self._weights = weights
+            self.version += 1
+
+    def _loss(self, request: Request) -> Losses:
+        key = (request.cpu, request.ram_mib, request.numa)
+        losses = self._losses.get(key)
+        if losses is None:
+            losses = self._losses[key] = Losses(self._board, self.slots, self._shapes, request)
+            if len(self._losses) > _KEPT:
+                self._losses.popitem(last=False)
+        else:
+            self._losses.move_to_end(key)
+        losses.refresh()
+        return losses
+
+
+class Losses:
+    """What one shape of request would cost on each host: slots of each shape, for each choice of NUMA nodes."""
+
+    def __init__(self, board: Board, slots: Integers, shapes: Shapes, request: Request) -> None:
+        self._board, self._slots, self._shapes, self._request = board, slots, shapes, request
+        self.choices = _choices(request.numa, board.node_cpu_free.shape[1])
+        self._lost: list[Integers] = [np.empty_like(slots) for _choice in self.choices]
+        self._seen = -1
+
+    def of(self, rows: Rows) -> list[Integers]:
+        """For each choice, hosts by shapes."""
+        return [lost[rows] for lost in self._lost]
+
+    def refresh(self) -> None:
+        """Look again at what changed."""
+        fleet = self._board.fleet
+        if self._seen == fleet.version:
+            return
+        rows = None if self._seen < 0 else fleet.changed_since(self._seen)
+        rows = ALL if rows is None else rows
+        room = Room.of(self._board, rows)
+        for lost, nodes in zip(self._lost, self.choices, strict=True):
+            lost[rows] = self._slots[rows] - room.less(self._request, nodes).slots(self._shapes)
+        self._seen = fleet.version
+
+
+class Shapes:
+    """Shapes as columns, so that the slots of all are counted at once."""
+
+    def __init__(self, shapes: tuple[Shape, ...]) -> None:
+        self.shapes = shapes
+        parts = [max(1, numa) for _cpu, _ram, numa in shapes]
+        self.cpu: Vector = _sizes([cpu for cpu, _ram, _numa in shapes])
+        self.ram: Vector = _sizes([ram for _cpu, ram, _numa in shapes])
+        self.part_cpu: Vector = _sizes([cpu / part for (cpu, _ram, _numa), part in zip(shapes, parts, strict=True)])
+        self.part_ram: Vector = _sizes([ram // part for (_cpu, ram, _numa), part in zip(shapes, parts, strict=True)])
+        self.by_numa: dict[int, list[int]] = {}
+        for index, (_cpu, _ram, numa) in enumerate(shapes):
+            self.by_numa.setdefault(numa, []).append(index)
 
 
 class Room:
@@ -116,10 +178,6 @@ class Room:
     @classmethod
     def of(cls, board: Board, rows: Rows) -> Room:
         return cls(board.cpu_free[rows], board.ram_free[rows], board.node_cpu_free[rows], board.node_ram_free[rows])
-
-    def choices(self, request: Request) -> tuple[tuple[int, ...], ...]:
-        """The sets of nodes on which a request could lie."""
-        return _choices(request.numa, self.node_cpu.shape[1])
 
     def takes(self, request: Request, nodes: tuple[int, ...]) -> Mask:
         """Where those nodes have room for a request's parts."""
@@ -137,29 +195,33 @@ class Room:
         for node in nodes:
             node_cpu[:, node] -= request.cpu / len(nodes)
             node_ram[:, node] -= request.ram_mib // len(nodes)
-        impossible = ~self.takes(request, nodes)
-        cpu[impossible] = 0
+        cpu[~self.takes(request, nodes)] = 0
         return Room(cpu, ram, node_cpu, node_ram)
 
-    def slots(self, shape: Shape) -> Integers:
-        """How many VMs of a shape fit on each host."""
-        cpu, ram_mib, numa = shape
-        whole = _times(self.cpu, self.ram, cpu, ram_mib)
-        if not numa or not self.node_cpu.shape[1]:
-            return whole
-        if numa > self.node_cpu.shape[1]:
-            return np.zeros_like(whole)
-        return np.minimum(whole, _spread(_times(self.node_cpu, self.node_ram, cpu / numa, ram_mib // numa), numa))
+    def slots(self, shapes: Shapes) -> Integers:
+        """How many VMs fit: hosts by shapes."""
+        slots = _times(self.cpu, self.ram, shapes.cpu, shapes.ram)
+        nodes = self.node_cpu.shape[1]
+        for numa, columns in shapes.by_numa.items():
+            if not numa or not nodes:
+                continue
+            if numa > nodes:
+                slots[:, columns] = 0
+                continue
+            parts = _times(self.node_cpu, self.node_ram, shapes.part_cpu[columns], shapes.part_ram[columns])
+            slots[:, columns] = np.minimum(slots[:, columns], _spread(parts, numa))
+        return slots
 
 
-def _times(cpu: Vector, ram: Integers, each_cpu: float, each_ram: int) -> Integers:
-    """How often a part fits."""
-    times = np.full(cpu.shape, MOST, dtype=np.int64)
-    if each_cpu > 0:
-        times = np.minimum(times, np.floor(cpu / each_cpu).astype(np.int64))
-    if each_ram > 0:
-        times = np.minimum(times, ram // each_ram)
-    return np.maximum(times, 0)
+def _sizes(values: list[float]) -> Vector:
+    # Nothing fits without end: MOST times of what has no size.
+    return np.maximum(np.array(values, dtype=np.float64), 1e-9)
+
+
+def _times(cpu: Vector, ram: Integers, each_cpu: Vector, each_ram: Vector) -> Integers:
+    """How often each part fits: shapes come as one more, last dimension."""
+    times = np.minimum(cpu[..., None] / each_cpu, ram[..., None] / each_ram)
+    return np.clip(times, 0, MOST).astype(np.int32)
 
 
 def _spread(parts: Integers, numa: int) -> Integers:
@@ -177,5 +239,12 @@ def _spread(parts: Integers, numa: int) -> Integers:
     return tightest
 
 
+def _weighed(lost: Integers, weights: Vector) -> Vector:
+    # Summed row by row, so that a host's figure is the same in whatever company it is computed.
+    total: Vector = (lost * weights).sum(axis=1)
+    return total
+
+
 def _choices(numa: int, nodes: int) -> tuple[tuple[int, ...], ...]:
+    """The sets of nodes on which a request could lie."""
     return tuple(combinations(range(nodes), numa)) if 0 < numa <= nodes else ((),)
