@@ -69,7 +69,7 @@ class Sheet:
             accepted = passes if accepted is None else accepted & passes
         total: Vector | None = None
         for index, (scorer, weight) in enumerate(self._scorers):
-            values = np.clip(scorer.values(ask, rows), 0.0, 1.0)
+            values = np.minimum(np.maximum(scorer.values(ask, rows), 0.0), 1.0)
             self.values[index, rows] = values
             total = values * weight if total is None else total + values * weight
         score: Vector | float = 0.0 if total is None else np.round(total / self._total, DIGITS)

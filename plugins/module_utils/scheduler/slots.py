@@ -221,7 +221,7 @@ def _sizes(values: list[float]) -> Vector:
 def _times(cpu: Vector, ram: Integers, each_cpu: Vector, each_ram: Vector) -> Integers:
     """How often each part fits: shapes come as one more, last dimension."""
     times = np.minimum(cpu[..., None] / each_cpu, ram[..., None] / each_ram)
-    return np.clip(times, 0, MOST).astype(np.int32)
+    return np.minimum(np.maximum(times, 0), MOST).astype(np.int32)
 
 
 def _spread(parts: Integers, numa: int) -> Integers:
@@ -232,6 +232,9 @@ def _spread(parts: Integers, numa: int) -> Integers:
     if numa == 1:
         total: Integers = parts.sum(axis=1)
         return total
+    if numa == parts.shape[1]:
+        least: Integers = parts.min(axis=1)
+        return least
     ordered = np.cumsum(np.sort(parts, axis=1), axis=1)
     nodes = parts.shape[1]
     bounds = np.array([ordered[:, nodes - 1 - out] // (numa - out) for out in range(numa)])
