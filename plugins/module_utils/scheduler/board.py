@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .arrays import ALL, np
 from .fleet import Fleet
+from .grain import GRAINS
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """Columns derived from a fleet's, brought up to date by :meth:`refresh`."""
+    """Columns derived from a fleet's, brought up to date by :meth:`refresh`. Virtual CPUs are counted in grains."""
 
     def __init__(self, fleet: Fleet, limits: Limits) -> None:
         self.fleet, self.limits = fleet, limits
         self.overcommit = np.where(np.isnan(fleet.overcommit), limits.cpu_overcommit, fleet.overcommit)
         reserved = np.where(np.isnan(fleet.ram_reserved), limits.ram_reserved_mib, fleet.ram_reserved)
         self.ram_reserved = reserved.astype(np.int64)
-        self.cpu_limit = np.floor(fleet.cpu * self.overcommit)
+        # Whole CPUs of a host, told apart in grains: 100 threads x 1.15 are 115, whatever floating point makes of it.
+        self.cpu_limit = np.rint(fleet.cpu * self.overcommit * GRAINS) // GRAINS * GRAINS
         self.ram_limit = np.maximum(fleet.ram - self.ram_reserved, 0)
-        self.node_cpu_limit = fleet.node_cpu * self.overcommit[:, None]
+        self.node_cpu_limit = np.rint(fleet.node_cpu * self.overcommit[:, None] * GRAINS)
+        self.load_until = fleet.load_at + limits.load_fresh_seconds
         self.cpu_free = np.empty_like(self.cpu_limit)
         self.ram_free = np.empty_like(self.ram_limit)
         self.disk_free = np.empty_like(fleet.disk)
@@ -49,7 +52,7 @@ class Board:
             (float(limit[there].sum()), float(free[there].sum()))
             for limit, free in ((self.cpu_limit, self.cpu_free), (self.ram_limit, self.ram_free))
         )
-        return max((1.0 - free / limit if limit else 1.0) for limit, free in shares)
+        return max(((limit - free) / limit if limit else 1.0) for limit, free in shares)
 
     def _compute(self, rows: Rows) -> None:
         fleet = self.fleet

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..model.host import PLACEABLE
 from .arrays import np, require_numpy
+from .grain import cpus, grains
 from .host import HostView
 from .mix import Mix
 from .request import Request
@@ -30,8 +31,9 @@ _REMEMBERED = 4
 class Fleet:
     """Hosts, ordered by name whatever the order given: the row of a host is its place in that order.
 
-    Unknown figures are NaN. Memory is in MiB, disk in bytes. NUMA columns have a row for each host and a column for
-    each node of the host that has the most; what a host has not holds zeros.
+    Unknown figures are NaN. Memory is in MiB, disk in bytes, ``cpu`` in threads, what VMs use of it in grains. NUMA
+    columns have a row for each host and a column for each node of the host that has the most; a node that a host has
+    not holds -1 MiB, in which not even a VM of no size has room.
 
     :raises ValueError: when two hosts have one name.
     :raises UnavailableError: without NumPy.
@@ -60,7 +62,7 @@ class Fleet:
         self.cpu = np.array([host.cpu for host in hosts], dtype=np.float64)
         self.ram = np.array([host.ram_mib for host in hosts], dtype=np.int64)
         self.disk = np.array([host.disk_bytes for host in hosts], dtype=np.int64)
-        self.cpu_used = np.array([host.allocated_cpu for host in hosts], dtype=np.float64)
+        self.cpu_used = np.array([grains(host.allocated_cpu) for host in hosts], dtype=np.float64)
         self.ram_used = np.array([host.allocated_ram_mib for host in hosts], dtype=np.int64)
         self.disk_used = np.array([host.allocated_disk_bytes for host in hosts], dtype=np.int64)
         self.overcommit = _known([host.cpu_overcommit for host in hosts])
@@ -76,10 +78,11 @@ class Fleet:
     def _read_nodes(self) -> None:
         most = max((len(host.numa) for host in self.hosts), default=0)
         self.node_cpu = np.zeros((len(self.hosts), most), dtype=np.float64)
-        self.node_ram = np.zeros((len(self.hosts), most), dtype=np.int64)
+        self.node_ram = np.full((len(self.hosts), most), -1, dtype=np.int64)
         for row, host in enumerate(self.hosts):
             for node, has in enumerate(host.numa):
                 self.node_cpu[row, node], self.node_ram[row, node] = has.cpu, has.ram_mib
+        self.numa_told = np.array([bool(host.numa) for host in self.hosts], dtype=np.bool_)
         self.node_cpu_used = np.zeros_like(self.node_cpu)
         self.node_ram_used = np.zeros_like(self.node_ram)
 
@@ -90,7 +93,7 @@ class Fleet:
             return None
         return replace(
             self.hosts[row],
-            allocated_cpu=self.cpu_used[row].item(),
+            allocated_cpu=cpus(self.cpu_used[row].item()),
             allocated_ram_mib=int(self.ram_used[row]),
             allocated_disk_bytes=int(self.disk_used[row]),
         )
@@ -122,12 +125,13 @@ class Fleet:
         return None if place is None else self.hosts[place[0]].id
 
     def _count(self, row: int, request: Request, nodes: tuple[int, ...], sign: int) -> None:
-        self.cpu_used[row] += sign * request.cpu
+        self.cpu_used[row] += sign * request.cpu_grains
         self.ram_used[row] += sign * request.ram_mib
         self.disk_used[row] += sign * request.disk_bytes
         for node in nodes:
-            self.node_cpu_used[row, node] += sign * request.cpu / len(nodes)
-            self.node_ram_used[row, node] += sign * (request.ram_mib // len(nodes))
+            cpu, ram_mib = request.on_each(len(nodes))
+            self.node_cpu_used[row, node] += sign * cpu
+            self.node_ram_used[row, node] += sign * ram_mib
         if len(self._changed) >= max(64, _REMEMBERED * len(self.hosts)):
             self._forgotten += len(self._changed)
             self._changed.clear()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .grain import grains
+
 
 @dataclass(frozen=True)
 class Request:
@@ -29,6 +31,15 @@ class Request:
     labels: Mapping[str, str] = field(default_factory=dict)
     exclude: frozenset[str] = frozenset()
     numa: int = 0
+
+    @property
+    def cpu_grains(self) -> int:
+        """Its virtual CPUs as they are counted."""
+        return grains(self.cpu)
+
+    def on_each(self, nodes: int) -> tuple[int, int]:
+        """What it takes of each of so many NUMA nodes: grains and MiB, rounded up, so that no node is overfilled."""
+        return -(-self.cpu_grains // nodes), -(-self.ram_mib // nodes)
 
     @property
     def shape(self) -> tuple[float, int, int, int]:

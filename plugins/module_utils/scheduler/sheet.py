@@ -78,7 +78,6 @@ class Sheet:
 
 def _fresh_until(ask: Ask) -> float:
     """When the first of the measurements that are fresh now is no longer."""
-    ends = ask.fleet.load_at + ask.board.limits.load_fresh_seconds
-    ends = ends[ends >= ask.now]
+    ends = ask.board.load_until[ask.board.load_until >= ask.now]
     # Fresh up to that very moment: the sheet is good until just after it.
     return float(np.nextafter(ends.min(), np.inf)) if len(ends) else np.inf

@@ -74,6 +74,8 @@ class SlotBook:
         """The NUMA nodes of a host on which a request that fits there should lie; none for one that does not care.
 
         Those on which it costs the fewest slots, then those that it fills the most, then the first.
+
+        :raises ValueError: when it does not fit.
         """
         if not request.numa:
             return ()
@@ -84,7 +86,11 @@ class SlotBook:
         left = [sum(float(room.node_cpu[0, node]) for node in nodes) for nodes in losses.choices]
         fits = [room.takes(request, nodes)[0] for nodes in losses.choices]
         ranked = zip(costs, left, losses.choices, fits, strict=True)
-        return min((cost, rest, nodes) for cost, rest, nodes, fit in ranked if fit)[2]
+        fitting = [(cost, rest, nodes) for cost, rest, nodes, fit in ranked if fit]
+        if not fitting:
+            host = self._board.fleet.hosts[row].id
+            raise ValueError(f"{host} has no {request.numa} NUMA nodes with room for the VM; place it first")
+        return min(fitting)[2]
 
     def _read_mix(self) -> None:
         shapes = tuple(shape for shape, _share in self._mix.shares)
@@ -95,6 +101,8 @@ class SlotBook:
             self._left = np.zeros(len(shapes), dtype=np.int64)
             self._losses.clear()
             self._seen = -1
+            # Other shapes may happen to weigh the same.
+            self.version += 1
         else:
             self._weigh()
         self._mixed = self._mix.version
@@ -159,57 +167,69 @@ class Shapes:
 
     def __init__(self, shapes: tuple[Shape, ...]) -> None:
         self.shapes = shapes
-        parts = [max(1, numa) for _cpu, _ram, numa in shapes]
-        self.cpu: Vector = _sizes([cpu for cpu, _ram, _numa in shapes])
-        self.ram: Vector = _sizes([ram for _cpu, ram, _numa in shapes])
-        self.part_cpu: Vector = _sizes([cpu / part for (cpu, _ram, _numa), part in zip(shapes, parts, strict=True)])
-        self.part_ram: Vector = _sizes([ram // part for (_cpu, ram, _numa), part in zip(shapes, parts, strict=True)])
+        requests = [Request(cpu, ram, numa=numa) for cpu, ram, numa in shapes]
+        parts = [request.on_each(max(1, request.numa)) for request in requests]
+        self.cpu: Vector = _sizes([request.cpu_grains for request in requests])
+        self.ram: Vector = _sizes([request.ram_mib for request in requests])
+        self.part_cpu: Vector = _sizes([cpu for cpu, _ram in parts])
+        self.part_ram: Vector = _sizes([ram for _cpu, ram in parts])
         self.by_numa: dict[int, list[int]] = {}
         for index, (_cpu, _ram, numa) in enumerate(shapes):
             self.by_numa.setdefault(numa, []).append(index)
 
 
 class Room:
-    """What is left on some hosts: virtual CPUs and MiB in all and by NUMA node."""
+    """What is left on some hosts: grains of virtual CPUs and MiB, in all and by NUMA node.
 
-    def __init__(self, cpu: Vector, ram: Integers, node_cpu: Vector, node_ram: Integers) -> None:
-        self.cpu, self.ram, self.node_cpu, self.node_ram = cpu, ram, node_cpu, node_ram
+    ``told`` are those of whose nodes anything is known.
+    """
+
+    def __init__(self, cpu: Vector, ram: Integers, node_cpu: Vector, node_ram: Integers, told: Mask) -> None:
+        self.cpu, self.ram, self.node_cpu, self.node_ram, self.told = cpu, ram, node_cpu, node_ram, told
 
     @classmethod
     def of(cls, board: Board, rows: Rows) -> Room:
-        return cls(board.cpu_free[rows], board.ram_free[rows], board.node_cpu_free[rows], board.node_ram_free[rows])
+        return cls(
+            board.cpu_free[rows],
+            board.ram_free[rows],
+            board.node_cpu_free[rows],
+            board.node_ram_free[rows],
+            board.fleet.numa_told[rows],
+        )
 
     def takes(self, request: Request, nodes: tuple[int, ...]) -> Mask:
-        """Where those nodes have room for a request's parts."""
-        cpu, ram = request.cpu / len(nodes), request.ram_mib // len(nodes)
+        """Where those nodes have room for a request's parts; without any, nowhere."""
+        if not nodes:
+            return np.zeros_like(self.told)
+        cpu, ram = request.on_each(len(nodes))
         chosen = list(nodes)
         room: Mask = np.all((self.node_cpu[:, chosen] >= cpu) & (self.node_ram[:, chosen] >= ram), axis=1)
         return room
 
     def less(self, request: Request, nodes: tuple[int, ...]) -> Room:
         """What would be left. Where the nodes would not do, nothing would be."""
-        cpu, ram = self.cpu - request.cpu, self.ram - request.ram_mib
+        cpu, ram = self.cpu - request.cpu_grains, self.ram - request.ram_mib
         if not nodes:
-            return Room(cpu, ram, self.node_cpu, self.node_ram)
+            return Room(cpu, ram, self.node_cpu, self.node_ram, self.told)
+        part_cpu, part_ram = request.on_each(len(nodes))
         node_cpu, node_ram = self.node_cpu.copy(), self.node_ram.copy()
         for node in nodes:
-            node_cpu[:, node] -= request.cpu / len(nodes)
-            node_ram[:, node] -= request.ram_mib // len(nodes)
+            node_cpu[:, node] -= part_cpu
+            node_ram[:, node] -= part_ram
         cpu[~self.takes(request, nodes)] = 0
-        return Room(cpu, ram, node_cpu, node_ram)
+        return Room(cpu, ram, node_cpu, node_ram, self.told)
 
     def slots(self, shapes: Shapes) -> Integers:
-        """How many VMs fit: hosts by shapes."""
+        """How many VMs fit: hosts by shapes. On a host that tells of no nodes, as if none cared."""
         slots = _times(self.cpu, self.ram, shapes.cpu, shapes.ram)
         nodes = self.node_cpu.shape[1]
         for numa, columns in shapes.by_numa.items():
             if not numa or not nodes:
                 continue
-            if numa > nodes:
-                slots[:, columns] = 0
-                continue
+            whole = slots[:, columns]
             parts = _times(self.node_cpu, self.node_ram, shapes.part_cpu[columns], shapes.part_ram[columns])
-            slots[:, columns] = np.minimum(slots[:, columns], _spread(parts, numa))
+            spread = _spread(parts, numa) if numa <= nodes else np.zeros_like(whole)
+            slots[:, columns] = np.where(self.told[:, None], np.minimum(whole, spread), whole)
         return slots
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...model.reason import Reason
 from ...model.units import format_cpu
+from ..grain import cpus
 from ..rule import Ask, Filter
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def passes(ask: Ask, rows: Rows) -> Mask:
-    return ask.board.cpu_free[rows] >= ask.request.cpu
+    return ask.board.cpu_free[rows] >= ask.request.cpu_grains
 
 
 def reason(ask: Ask, row: int) -> Reason:
     board, wanted, threads = ask.board, ask.request.cpu, ask.fleet.cpu[row].item()
-    limit, overcommit = board.cpu_limit[row].item(), board.overcommit[row].item()
-    free = max(0.0, board.cpu_free[row].item())
+    limit, overcommit = cpus(board.cpu_limit[row].item()), board.overcommit[row].item()
+    free = max(0.0, cpus(board.cpu_free[row].item()))
     return Reason(
         "cpu",
         f"{format_cpu(wanted)} virtual CPUs wanted, {format_cpu(free)} free of {format_cpu(limit)}"

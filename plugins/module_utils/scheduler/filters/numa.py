@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...model.reason import Reason
 from ...model.units import format_cpu, format_mib
 from ..arrays import np
+from ..grain import cpus
 from ..request import Request
 from ..rule import Ask, Filter
 
@@ -22,7 +23,7 @@ def concerns(request: Request) -> bool:
 
 
 def passes(ask: Ask, rows: Rows) -> Mask:
-    cpu, ram = _part(ask.request)
+    cpu, ram = ask.request.on_each(ask.request.numa)
     board = ask.board
     fitting = (board.node_cpu_free[rows] >= cpu) & (board.node_ram_free[rows] >= ram)
     enough: Mask = np.count_nonzero(fitting, axis=1) >= ask.request.numa
@@ -30,10 +31,11 @@ def passes(ask: Ask, rows: Rows) -> Mask:
 
 
 def reason(ask: Ask, row: int) -> Reason:
-    cpu, ram = _part(ask.request)
+    grains, ram = ask.request.on_each(ask.request.numa)
+    cpu = cpus(grains)
     known = len(ask.fleet.hosts[row].numa)
     nodes = [
-        {"cpu": ask.board.node_cpu_free[row, node].item(), "ram_mib": int(ask.board.node_ram_free[row, node])}
+        {"cpu": cpus(ask.board.node_cpu_free[row, node].item()), "ram_mib": int(ask.board.node_ram_free[row, node])}
         for node in range(known)
     ]
     free = ", ".join(f"{format_cpu(node['cpu'])} and {format_mib(max(0, int(node['ram_mib'])))}" for node in nodes)
@@ -43,10 +45,6 @@ def reason(ask: Ask, row: int) -> Reason:
         f" {f'free on its {known}: {free}' if known else 'it tells of none'}",
         {"wanted": ask.request.numa, "cpu": cpu, "ram_mib": ram, "free": nodes},
     )
-
-
-def _part(request: Request) -> tuple[float, int]:
-    return request.cpu / request.numa, request.ram_mib // request.numa
 
 
 FILTER = Filter("numa", passes, reason, concerns)

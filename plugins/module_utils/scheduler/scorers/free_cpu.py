@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..arrays import np
+from ..grain import GRAINS
 from ..rule import Ask, Scorer
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def values(ask: Ask, rows: Rows) -> Vector:
-    return (ask.board.cpu_free[rows] - ask.request.cpu) / np.maximum(ask.board.cpu_limit[rows], 1.0)
+    left = ask.board.cpu_free[rows] - ask.request.cpu_grains
+    share: Vector = left / np.maximum(ask.board.cpu_limit[rows], GRAINS)
+    return share
 
 
 SCORER = Scorer("free_cpu", values)

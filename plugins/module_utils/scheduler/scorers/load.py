@@ -19,7 +19,7 @@ UNKNOWN: Final = 0.5
 
 def values(ask: Ask, rows: Rows) -> Vector:
     # What was never measured is NaN, and no comparison with it holds.
-    fresh = ask.now - ask.fleet.load_at[rows] <= ask.board.limits.load_fresh_seconds
+    fresh = ask.now <= ask.board.load_until[rows]
     idle = 1.0 - ask.fleet.load[rows]
     return np.where(fresh & ~np.isnan(idle), idle, UNKNOWN)
 
