@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 
 import structlog
 import uvicorn
-from minicloud_core.scheduler.policy import policy_named
 from prometheus_client import ProcessCollector, disable_created_metrics
 from starlette.types import ASGIApp
 
@@ -22,6 +21,7 @@ from .controllers.service import Controllers
 from .initialisation import check_initialised
 from .observer.service import Observer
 from .part_metrics import PartsCollector
+from .policy_file import open_policy
 from .refusal import RefusalError
 from .runner.service import Runner
 from .services.context import Context
@@ -62,7 +62,7 @@ def serve(settings: Settings) -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL)
     log.configure(settings.log_level, settings.log_format)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
-    policy = policy_named(settings.policy)
+    policy = open_policy(settings.policy)
     check_initialised(settings)
     with ExitStack() as stack:
         stack.enter_context(pid_file.held(settings.pid_file))

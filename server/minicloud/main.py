@@ -12,6 +12,7 @@ import typer
 
 from minicloud.cli.app import app
 from minicloud.cli.session import OutputOption, session_of
+from minicloud.policy_command import app as policy_app
 
 StateDirOption = Annotated[
     Path | None, typer.Option("--state-dir", help="Keys, images, runs and the SQLite database. [.minicloud]")
@@ -22,6 +23,9 @@ DatabaseOption = Annotated[
 TokenFileOption = Annotated[
     Path | None, typer.Option("--token-file", help="Write the token there, readable by you alone, not to the terminal.")
 ]
+
+
+app.add_typer(policy_app, name="policy")
 
 
 @app.command()
@@ -53,7 +57,9 @@ def serve(
         list[str] | None, typer.Option("--listen", help="host:port; repeat it or use commas. [127.0.0.1:8080]")
     ] = None,
     advertise_url: Annotated[str | None, typer.Option("--advertise-url", help="How hosts reach this service.")] = None,
-    policy: Annotated[str | None, typer.Option("--policy", help="The scheduler's policy. [balanced]")] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", help="The scheduler's policy: a name or a file. [balanced]")
+    ] = None,
     playbooks: Annotated[
         Path | None, typer.Option("--playbooks", help="The playbooks' folder. [the checkout's]")
     ] = None,

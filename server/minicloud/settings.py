@@ -23,7 +23,7 @@ class Settings(BaseSettings):
         (DEFAULT_LISTEN,), min_length=1, description="Addresses to listen on, host:port; in text separated by commas."
     )
     advertise_url: str = Field("", description="How hosts reach this service; empty means the best listen address.")
-    policy: str = Field("balanced", description="The scheduler's policy, by name.")
+    policy: str = Field("balanced", description="The scheduler's policy: a name, or a file such as night.yml.")
     playbooks: Path | None = Field(None, description="The playbooks' folder; none means the checkout's.")
     run_slots: int = Field(2, ge=1, le=64, description="Playbook runs at once.")
     lease_seconds: float = Field(30, ge=2, le=3600, description="How long a claim holds without being renewed.")

@@ -62,6 +62,7 @@ class Decision:
     :param accepted: hosts that would do, best first: the first is the one chosen.
     :param refused: the others, by name.
     :param policy: the name of the policy that decided.
+    :param policy_version: which of its versions; see ``Policy.version``.
     :param at: the time it was given, in Unix seconds.
     """
 
@@ -70,6 +71,7 @@ class Decision:
     accepted: tuple[Candidate, ...]
     refused: tuple[Refusal, ...]
     policy: str
+    policy_version: str
     at: float
 
     def to_mapping(self) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class Decision:
         return {
             "host": self.host,
             "policy": self.policy,
+            "policy_version": self.policy_version,
             "at": self.at,
             "request": _request_mapping(self.request),
             "accepted": [candidate.to_mapping() for candidate in self.accepted],

@@ -59,6 +59,7 @@ class Scheduler:
             accepted=_accepted(self.fleet, sheet),
             refused=_refused(ask, sheet),
             policy=self.policy.name,
+            policy_version=self.policy.version,
             at=now,
         )
 

@@ -5,14 +5,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from typing import Any, Final, TypeGuard
 
 from ..model.errors import InputError, Problem
 from .filters import FILTERS
 from .limits import Limits
 from .scorers import SCORERS
+
+# What tells one weight from another is their ratio; beyond this it is a slip of the pen.
+WEIGHT_MAX: Final = 1_000_000
+NEVER: Final = "never"
+_LARGEST: Final = float("inf")
+_VERSION_LENGTH: Final = 12
+
+
+class Misnamed(Problem):
+    """A problem with a field's name, not with its value."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +52,74 @@ class Policy:
         """The weights that count while that share of the fleet is promised."""
         return self.weights_full if fill >= self.turn_at else self.weights
 
+    def to_mapping(self) -> dict[str, Any]:
+        """The whole policy, as a policy file would say it without ``extends``."""
+        turns = self.turn_at <= 1
+        return {
+            "name": self.name,
+            "filters": list(self.filters),
+            "weights": _plain_weights(self.weights),
+            "full": {"at": _plain(self.turn_at), "weights": _plain_weights(self.weights_full)} if turns else NEVER,
+            "limits": {
+                "cpu_overcommit": _plain(self.limits.cpu_overcommit),
+                "ram_reserved": f"{self.limits.ram_reserved_mib}M",
+                "load_fresh": _plain(self.limits.load_fresh_seconds),
+            },
+        }
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of what the policy says, however it was written: 12 hexadecimal digits."""
+        text = json.dumps(self.to_mapping(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_LENGTH]
+
     def __post_init__(self) -> None:
         problems = [
-            Problem(f"filters.{index}", f"{name!r} is not a filter", "one of " + ", ".join(FILTERS))
-            for index, name in enumerate(self.filters)
-            if name not in FILTERS
+            *wrong_filters("filters", self.filters),
+            *wrong_weights("weights", self.weights),
+            *wrong_weights("weights_full", self.weights_full),
         ]
-        problems += [*_wrong_weights("weights", self.weights), *_wrong_weights("weights_full", self.weights_full)]
         if problems:
             raise InputError(problems)
 
 
-def _wrong_weights(field_name: str, weights: Mapping[str, float]) -> Iterator[Problem]:
+def wrong_filters(field_name: str, names: Iterable[object]) -> Iterator[Problem]:
+    """What is wrong with a list of filters: those that do not exist, and those named twice."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        here = f"{field_name}.{index}"
+        if not isinstance(name, str) or name not in FILTERS:
+            yield Problem(here, f"{name!r} is not a filter", "one of " + ", ".join(FILTERS))
+        elif name in first:
+            yield Problem(here, f"{name} is named twice, as {field_name}.{first[name]} and as {here}", "each once")
+        else:
+            first[name] = index
+
+
+def wrong_weights(field_name: str, weights: Mapping[str, object]) -> Iterator[Problem]:
+    """What is wrong with a table of weights: scorers that do not exist, and weights that are none."""
     for name, weight in weights.items():
         if name not in SCORERS:
-            yield Problem(f"{field_name}.{name}", "not a scorer", "one of " + ", ".join(SCORERS))
-        elif not weight > 0:
-            yield Problem(f"{field_name}.{name}", f"{weight} is not a weight", "a number above 0")
+            yield Misnamed(f"{field_name}.{name}", f"{name!r} is not a scorer", "one of " + ", ".join(SCORERS))
+        elif not is_number(weight) or not 0 < weight <= WEIGHT_MAX:
+            allowed = f"a number above 0, up to {WEIGHT_MAX}; leave out a scorer that is not to count"
+            yield Problem(f"{field_name}.{name}", f"{weight!r} is not a weight", allowed)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a finite number; yes and no are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -_LARGEST < value < _LARGEST
+
+
+def _plain_weights(weights: Mapping[str, float]) -> dict[str, int | float]:
+    return {name: _plain(weight) for name, weight in weights.items()}
+
+
+def _plain(number: float) -> int | float:
+    """The same number, however it was written: 1 and 1.0 are one."""
+    return int(number) if float(number).is_integer() else float(number)
 
 
 # Least loaded: what is promised counts most, what is measured breaks the near ties.

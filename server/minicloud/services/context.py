@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from minicloud_core.scheduler.policy import BALANCED, Policy
-
 from minicloud.store.store import Session, Store
+
+from .policy import DEFAULT, PolicySource
 
 TOPICS: Final = ("operations", "observations", "events")
 ROLES: Final = ("admin", "member", "viewer")
@@ -148,7 +148,7 @@ class Context:
     clock: Clock = field(default_factory=SystemClock)
     hints: Hints = field(default_factory=Hints)
     entropy: Entropy = field(default_factory=SystemEntropy)
-    policy: Policy = BALANCED
+    policy: PolicySource = DEFAULT
 
     @contextmanager
     def write(self, *topics: str) -> Iterator[Session]:

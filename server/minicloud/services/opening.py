@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from minicloud_core.scheduler.policy import BALANCED, Policy
-
 from minicloud.store.store import open_store
 
 from . import key_file
 from .context import Clock, Context, Entropy, Hints, Settings, SystemClock, SystemEntropy
+from .policy import DEFAULT, PolicySource
 
 
 def open_context(
@@ -16,7 +15,7 @@ def open_context(
     hints: Hints | None = None,
     clock: Clock | None = None,
     entropy: Entropy | None = None,
-    policy: Policy = BALANCED,
+    policy: PolicySource = DEFAULT,
 ) -> Context:
     """Open the database, upgraded, and the key that signs URLs, made where there is none.
 

@@ -61,8 +61,8 @@ def reserve(
 
 
 def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
-    """The scheduler's decision by the context's policy and clock."""
-    return place(fleet, request, ctx.policy, now=ctx.clock.now().timestamp())
+    """The scheduler's decision by the policy that counts now and the context's clock."""
+    return place(fleet, request, ctx.policy.current(), now=ctx.clock.now().timestamp())
 
 
 def take_snapshot(session: Session) -> Fleet:
@@ -96,6 +96,7 @@ def gist(decision: Decision) -> Reason:
     others = f"the best of {len(decision.accepted)}" if len(decision.accepted) > 1 else "the only one that will do"
     message = f"{best.host} is {others} with a score of {best.score:.3f}"
     numbers = {"score": best.score, "accepted": len(decision.accepted), "refused": refused, "policy": decision.policy}
+    numbers["policy_version"] = decision.policy_version
     return Reason("placement", f"{message}; {refused} refused" if refused else message, numbers)
 
 
