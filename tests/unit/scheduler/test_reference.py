@@ -1,0 +1,222 @@
+"""The scheduler, which reads the fleet as columns, decides as a plain reading of its rules, host by host, does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from minicloud_core.model.host import HOST_TRANSITIONS
+from minicloud_core.scheduler.decision import Decision
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.limits import Limits
+from minicloud_core.scheduler.mix import RECENT
+from minicloud_core.scheduler.pipeline import Scheduler, place
+from minicloud_core.scheduler.policy import BALANCED, PACK, SPREAD, Policy
+from minicloud_core.scheduler.request import Request
+
+from tests.unit.scheduler import reference
+
+NOW = 1_000_000.0
+NAMES = [f"node{number}" for number in range(5)]
+GIB = 1024
+NEAR = 2e-9  # scores are compared rounded to nine digits
+
+thousandths = st.integers(1, 16_000).map(lambda count: count / 1000)
+cpus = st.integers(1, 12).map(float) | st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.7, 1.5, 2.4]) | thousandths
+mibs = st.integers(1, 16).map(lambda gib: gib * GIB) | st.integers(0, 16 * GIB)
+ratios = st.sampled_from([0.5, 0.7, 1.0, 1.1, 1.15, 1.5, 2.0])
+halves = st.integers(-800, 20).map(lambda half: NOW + half / 2)
+
+nodes = st.builds(NumaNode, cpu=st.integers(0, 6) | st.sampled_from([0.5, 2.5]), ram_mib=mibs)
+hosts = st.builds(
+    HostView,
+    id=st.sampled_from(NAMES),
+    cpu=st.integers(0, 16) | st.sampled_from([2.5, 7.3]),
+    ram_mib=st.integers(0, 40).map(lambda gib: gib * GIB) | st.integers(0, 40 * GIB),
+    disk_bytes=st.integers(0, 1000),
+    state=st.just("ready") | st.just("ready") | st.sampled_from(sorted(HOST_TRANSITIONS.states)),
+    cordoned=st.sampled_from([False, False, False, True]),
+    allocated_cpu=st.just(0) | st.integers(0, 18) | thousandths,
+    allocated_ram_mib=st.just(0) | mibs,
+    allocated_disk_bytes=st.just(0) | st.integers(0, 1200),
+    cpu_overcommit=st.none() | ratios,
+    ram_reserved_mib=st.none() | st.integers(0, 4096),
+    load=st.none() | st.integers(0, 100).map(lambda percent: percent / 100),
+    load_at=st.none() | halves,
+    numa=st.lists(nodes, max_size=3).map(tuple),
+)
+requests = st.builds(
+    Request,
+    cpu=cpus,
+    ram_mib=mibs,
+    disk_bytes=st.just(0) | st.integers(0, 1000),
+    host=st.none() | st.none() | st.sampled_from([*NAMES, "nowhere"]),
+    exclude=st.frozensets(st.sampled_from(NAMES), max_size=2),
+    numa=st.integers(0, 3),
+)
+# Large enough that the reference, which puts them on a host one by one, comes to an end.
+shapes = st.builds(
+    Request,
+    cpu=st.sampled_from([0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0]),
+    ram_mib=st.sampled_from([1000, GIB, 1025, 2 * GIB, 4 * GIB, 9 * GIB]),
+    numa=st.integers(0, 3),
+)
+weights = st.dictionaries(
+    st.sampled_from(sorted(reference.SCORERS)), st.sampled_from([0.001, 0.01, 0.5, 1.0, 3.0]), max_size=6
+)
+optional = ("ready", "cordon", "requested", "excluded", "disk")
+filters = st.just(frozenset()) | st.frozensets(st.sampled_from(optional))
+limits = st.builds(
+    Limits,
+    cpu_overcommit=ratios,
+    ram_reserved_mib=st.integers(0, 2048),
+    load_fresh_seconds=st.sampled_from([0.0, 30.0, 120.0]),
+)
+drawn_policies = st.builds(
+    lambda without, weights, limits, turn_at, full: Policy(
+        "drawn", tuple(name for name in reference.FILTERS if name not in without), weights, limits, turn_at, full
+    ),
+    filters,
+    weights,
+    limits,
+    st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.5, 0.7, 0.9, 1.0, 2.0]),
+    weights,
+)
+policies = st.sampled_from([BALANCED, SPREAD, PACK]) | drawn_policies
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Hosts, the VMs on them each with its nodes, and what was asked for lately; none for what usually is."""
+
+    hosts: list[HostView]
+    vms: list[tuple[int, Request, tuple[int, ...]]]
+    lately: list[Request]
+
+    def fleet(self) -> Fleet:
+        fleet = Fleet(self.hosts)
+        for number, (host, request, lies_on) in enumerate(self.vms):
+            fleet.add(f"vm-{number}", self.hosts[host].id, request, lies_on)
+        for turn in range(RECENT if self.lately else 0):
+            fleet.mix.note(self.lately[turn % len(self.lately)])
+        return fleet
+
+    def machines(self, limits: Limits) -> list[reference.Machine]:
+        machines = [
+            reference.Machine(view, limits, [(request, on) for host, request, on in self.vms if host == number])
+            for number, view in enumerate(self.hosts)
+        ]
+        return sorted(machines, key=lambda machine: machine.view.id)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    views = draw(st.lists(hosts, max_size=len(NAMES), unique_by=lambda view: view.id))
+    vms = [draw(vms_on(number, view)) for number, view in enumerate(views) for _turn in range(draw(st.integers(0, 2)))]
+    return Scene(views, vms, draw(st.just([]) | st.lists(shapes, max_size=5)))
+
+
+@st.composite
+def vms_on(draw: st.DrawFn, number: int, view: HostView) -> tuple[int, Request, tuple[int, ...]]:
+    """A VM that is there already, whether it should fit or not, on nodes that the host has."""
+    numa = draw(st.integers(0, len(view.numa)))
+    lies_on = draw(st.permutations(range(len(view.numa))))[:numa]
+    return number, Request(draw(cpus), draw(mibs), draw(st.integers(0, 300)), numa=numa), tuple(sorted(lies_on))
+
+
+def check(scene: Scene, request: Request, policy: Policy, decision: Decision) -> None:
+    machines = scene.machines(policy.limits)
+    answer = reference.decide(machines, request, policy, scene.fleet().mix.shares, NOW)
+    assert {one.host: tuple(reason.rule for reason in one.reasons) for one in decision.refused} == answer.refused
+    assert {one.host for one in decision.accepted} == set(answer.parts)
+    for one in decision.accepted:
+        assert {part.scorer: part.value for part in one.parts} == pytest.approx(answer.parts[one.host], abs=1e-9)
+        assert one.score == pytest.approx(answer.scores[one.host], abs=NEAR)
+    check_choice(decision, answer)
+
+
+def check_choice(decision: Decision, answer: reference.Answer) -> None:
+    if not answer.scores:
+        assert decision.host is None
+        return
+    assert decision.host is not None
+    best = max(answer.scores.values())
+    # Scores are compared rounded: hosts nearer to each other than that are alike.
+    near = [name for name, score in answer.scores.items() if score >= best - NEAR]
+    assert decision.host in near
+    mine = answer.scores[decision.host]
+    assert not [name for name in near if name < decision.host and answer.scores[name] >= mine]
+
+
+@settings(deadline=None, max_examples=150)
+@given(scenes(), requests, policies)
+@example(  # 0.3 + 0.7 is a whole CPU
+    Scene([HostView("node0", cpu=1, ram_mib=4096, cpu_overcommit=1.0)], [(0, Request(0.1, 64), ())] * 3, []),
+    Request(0.7, 64),
+    BALANCED,
+)
+@example(  # 100 x 1.15 is 115
+    Scene([HostView("node0", cpu=100, ram_mib=4096, cpu_overcommit=1.15)], [], []), Request(115, 64), SPREAD
+)
+@example(  # what a third of a CPU leaves of a node
+    Scene(
+        [HostView("node0", cpu=4, ram_mib=4096, cpu_overcommit=1.0, numa=(NumaNode(1, 1024),) * 3)],
+        [(0, Request(1, 64, numa=3), (0, 1, 2))] * 2,
+        [],
+    ),
+    Request(1, 64, numa=3),
+    PACK,
+)
+@example(  # a tenth of the fleet is promised when it is to turn at a tenth
+    Scene([HostView("node0", cpu=10, ram_mib=8192, ram_reserved_mib=0)], [(0, Request(1, 64), ())], []),
+    Request(1, 64),
+    Policy("turns", weights={"load": 1.0}, limits=Limits(1.0), turn_at=0.1, weights_full={"pack": 1.0}),
+)
+@example(  # half a MiB is a MiB: two nodes of 512 do not hold 1025
+    Scene([HostView("node0", cpu=4, ram_mib=4096, numa=(NumaNode(1, 512),) * 2)], [], []),
+    Request(1, 1025, numa=2),
+    PACK,
+)
+@example(  # one host tells of its nodes, the other does not: each is judged for itself
+    Scene([HostView("node0", 8, 32768), HostView("node1", 8, 32768, numa=(NumaNode(4, 16384),) * 2)], [], []),
+    Request(2, 4096),
+    PACK,
+)
+def test_decisions_are_those_of_a_plain_reading(scene: Scene, request: Request, policy: Policy) -> None:
+    check(scene, request, policy, place(scene.fleet(), request, policy, now=NOW))
+
+
+@settings(deadline=None, max_examples=60)
+@given(scenes(), requests.filter(lambda request: request.numa > 0), policies)
+def test_a_vm_lies_on_the_nodes_where_it_costs_the_least(scene: Scene, request: Request, policy: Policy) -> None:
+    scheduler = Scheduler(scene.fleet(), policy)
+    chosen = scheduler.choose(request, now=NOW)
+    if chosen is None:
+        return
+    machines = scene.machines(policy.limits)
+    shares = scheduler.fleet.mix.shares
+    machine = next(machine for machine in machines if machine.view.id == chosen)
+    wanted = reference.slot_weights(machines, shares)
+    costs = reference.node_costs(machine, request, shares, wanted)
+    row = scheduler.fleet.rows[chosen]
+    before = scheduler.fleet.node_ram_used[row].copy(), scheduler.fleet.node_cpu_used[row].copy()
+    scheduler.take("vm-new", chosen, request)
+    changed = scheduler.fleet.node_cpu_used[row] > before[1]
+    taken = tuple(changed.nonzero()[0].tolist())
+    least = min(cost for cost, _left, _nodes in costs)
+    # Costs that differ by what floating point makes of the order of a sum are alike.
+    alike = {lies_on: (cost, left) for cost, left, lies_on in costs if cost <= least + 1e-12}
+    assert taken in alike
+    exactly = [lies_on for lies_on, (cost, left) in alike.items() if cost == alike[taken][0] and left < alike[taken][1]]
+    assert not exactly, f"{exactly} would be fuller than {taken}"
+
+
+def test_the_reference_knows_every_rule() -> None:
+    from minicloud_core.scheduler.filters import FILTERS
+    from minicloud_core.scheduler.scorers import SCORERS
+
+    assert set(reference.FILTERS) == set(FILTERS)
+    assert set(reference.SCORERS) == set(SCORERS)
