@@ -95,6 +95,28 @@ def serve(
     command.serve(given, token_file, init_first=init_first)
 
 
+@app.command()
+def simulate(
+    ctx: typer.Context,
+    *,
+    fleet: Annotated[
+        Path, typer.Option("--fleet", exists=True, dir_okay=False, help="Hosts and the VMs on them: JSON.")
+    ],
+    requests: Annotated[
+        Path, typer.Option("--requests", exists=True, dir_okay=False, help="Creates and deletes, a line of JSON each.")
+    ],
+    policy: Annotated[str, typer.Option("--policy", help="A shipped policy's name, or a policy file.")] = "balanced",
+    out: Annotated[
+        Path | None, typer.Option("--out", dir_okay=False, help="Write each decision there, a line of JSON each.")
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Try a policy on files: play a trace of requests on a fleet. Needs no service, and changes nothing."""
+    from minicloud import simulation_command  # noqa: PLC0415
+
+    simulation_command.simulate(session_of(ctx, output), fleet, requests, policy, out)
+
+
 def run() -> None:
     """The console script."""
     app()

@@ -11,6 +11,7 @@ from typing import Final
 from .board import Board
 from .decision import Candidate, Decision, Part, Refusal
 from .fleet import Fleet
+from .obstacle import Obstacle, obstacles_on
 from .policy import BALANCED, Policy
 from .request import Request
 from .rule import Ask
@@ -62,6 +63,17 @@ class Scheduler:
             policy_version=self.policy.version,
             at=now,
         )
+
+    def choose_scored(self, request: Request, *, now: float) -> tuple[str, float] | None:
+        """The host alone, with its score, 0 to 1; None when all refuse."""
+        sheet = self._sheet(self._ask(request, now))
+        row = self._best(sheet)
+        return None if row is None else (self.fleet.hosts[row].id, float(sheet.ranks[row]))
+
+    def obstacles(self, request: Request, *, now: float) -> tuple[Obstacle, ...]:
+        """Which rules refuse how many hosts to a request: what :meth:`place` says of each host, counted."""
+        ask = self._ask(request, now)
+        return obstacles_on(ask, self._sheet(ask))
 
     def take(self, vm: str, host: str, request: Request) -> None:
         """Give a VM its room on a host, on the NUMA nodes where it costs the least."""

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""One field of a document at a time: a value of the right kind, or a problem that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ..model.errors import InputError, Problem
+from ..model.name import check_labels
+from ..model.units import MIB, parse_bytes, parse_mib
+
+CPU_MAX: Final = 1 << 20
+NUMA_MAX: Final = 64
+
+
+class FieldReader:
+    """Collects what is wrong with fields; what could not be read is read as nothing of its kind.
+
+    ``problems`` has everything that was wrong so far.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def refuse(self, field: str, message: str, allowed: str) -> None:
+        self.problems.append(Problem(field, message, allowed))
+
+    def mapping(self, value: Any, field: str) -> Mapping[str, Any] | None:
+        if isinstance(value, Mapping):
+            return value
+        self.refuse(field, f"{value!r} is not a mapping", "fields with their values")
+        return None
+
+    def items(self, value: Any, field: str) -> list[Any]:
+        """A list; nothing is an empty one."""
+        if value is None:
+            return []
+        if isinstance(value, list):
+            return value
+        self.refuse(field, f"{value!r} is not a list", "a list, or nothing")
+        return []
+
+    def check_known(self, mapping: Mapping[str, Any], known: Iterable[str], field: str) -> None:
+        """Refuse fields that mean nothing, so that a slip of the pen is not ignored."""
+        names = tuple(known)
+        for key in mapping:
+            if key not in names:
+                self.refuse(f"{field}.{key}" if field else str(key), "unknown field", "one of " + ", ".join(names))
+
+    def check_unheeded(self, mapping: Mapping[str, Any], unheeded: Iterable[str], field: str) -> None:
+        """Refuse what no rule reads yet: an answer that ignored it would be trusted."""
+        for key in unheeded:
+            value = mapping.get(key)
+            if value is not None and value not in ("", [], {}):
+                message = "no rule of this version reads it, and it would be ignored"
+                self.refuse(f"{field}.{key}" if field else key, message, "leave it out, or empty")
+
+    def text(self, value: Any, field: str, what: str) -> str:
+        if isinstance(value, str) and value:
+            return value
+        self.refuse(field, f"{value!r} is not {what}", "text such as node1")
+        return ""
+
+    def choice(self, value: Any, field: str, allowed: Iterable[str], default: str) -> str:
+        names = sorted(allowed)
+        state = default if value is None or value == "" else value
+        if isinstance(state, str) and state in names:
+            return state
+        self.refuse(field, f"{state!r} is not a state", ", ".join(names))
+        return default
+
+    def flag(self, value: Any, field: str) -> bool:
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        self.refuse(field, f"{value!r} is neither true nor false", "true or false")
+        return False
+
+    def labels(self, value: Any, field: str) -> Mapping[str, str]:
+        problems = check_labels({} if value is None else value, field=field)
+        self.problems += problems
+        return {} if problems or value is None else dict(value)
+
+    def threads(self, value: Any, field: str) -> int:
+        """Hardware threads: whole."""
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= CPU_MAX:
+            self.refuse(field, f"{value!r} is not a number of CPUs", "a whole number, 0 or more")
+            return 0
+        return value
+
+    def cpus(self, value: Any, field: str) -> float:
+        """Virtual CPUs: perhaps a fraction."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= CPU_MAX:
+            self.refuse(field, f"{value!r} is not a number of CPUs", "a number, 0 or more, such as 2 or 0.5")
+            return 0
+        return value
+
+    def nodes(self, value: Any, field: str) -> int:
+        """How many NUMA nodes; 0 for whichever."""
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= NUMA_MAX:
+            self.refuse(field, f"{value!r} is not a number of NUMA nodes", f"a whole number, 0 to {NUMA_MAX}")
+            return 0
+        return value
+
+    def mib(self, value: Any, field: str) -> int:
+        try:
+            return parse_mib(value, field=field)
+        except InputError as error:
+            self.problems += error.problems
+            return 0
+
+    def bytes(self, value: Any, field: str) -> int:
+        """A size in bytes; nothing is none."""
+        try:
+            return 0 if value is None else parse_bytes(value, field=field, unit=MIB)
+        except InputError as error:
+            self.problems += error.problems
+            return 0
+
+    def share(self, value: Any, field: str) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            self.refuse(field, f"{value!r} is not a share", "a number from 0 to 1")
+            return None
+        return float(value)
+
+    def ratio(self, value: Any, field: str) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            self.refuse(field, f"{value!r} is not a ratio", "a number above 0")
+            return None
+        return float(value)

@@ -1,0 +1,107 @@
+"""A trace played on a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import process_time
+
+from minicloud_core.model.errors import InputError, Problem
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.pipeline import Scheduler
+from minicloud_core.scheduler.policy import Policy
+from minicloud_core.scheduler.request import Request
+
+from .report import Report
+from .tally import Tally
+from .trace import Step
+from .usage import Course, Gauge
+from .verdict import Verdict
+
+
+def replay(
+    fleet: Fleet, steps: Iterable[Step], policy: Policy, record: Callable[[Verdict], None] | None = None
+) -> Report:
+    """Play a trace, and say what came of it. The fleet is changed by it.
+
+    :param record: is handed each verdict as soon as it is known.
+    :raises InputError: naming the line that creates what is there, or deletes what never was.
+    """
+    return _Replay(fleet, policy, record).run(steps)
+
+
+class _Replay:
+    def __init__(self, fleet: Fleet, policy: Policy, record: Callable[[Verdict], None] | None) -> None:
+        self._fleet, self._policy, self._record = fleet, policy, record
+        self._scheduler = Scheduler(fleet, policy)
+        self._gauge = Gauge(fleet, policy)
+        self._course = Course(self._gauge)
+        self._tally = Tally()
+        # VMs that found no host, until they are deleted or found one: whoever wrote the trace knows nothing of that.
+        self._homeless: set[str] = set()
+        self._deletes, self._deletes_of_refused = 0, 0
+        self._cpu_seconds = 0.0
+
+    def run(self, steps: Iterable[Step]) -> Report:
+        at = 0.0
+        for step in steps:
+            at = step.at
+            self._course.step(at)
+            if step.request is None:
+                self._delete(step)
+            else:
+                self._create(step, step.request)
+        return self._report(at)
+
+    def _create(self, step: Step, request: Request) -> None:
+        host = self._fleet.where(step.vm)
+        if host is not None:
+            raise _wrong(step, "vm.id", f"{step.vm} is there already, on {host}", "an id that is free")
+        started = process_time()
+        verdict = self._decide(step, request)
+        self._cpu_seconds += process_time() - started
+        self._tally.count(request, verdict)
+        if verdict.host is None:
+            self._homeless.add(step.vm)
+        else:
+            self._homeless.discard(step.vm)
+        if self._record is not None:
+            self._record(verdict)
+
+    def _decide(self, step: Step, request: Request) -> Verdict:
+        chosen = self._scheduler.choose_scored(request, now=step.at)
+        if chosen is None:
+            obstacles = self._scheduler.obstacles(request, now=step.at)
+            return Verdict(step.at, step.vm, None, obstacles=obstacles)
+        host, score = chosen
+        self._scheduler.take(step.vm, host, request)
+        return Verdict(step.at, step.vm, host, score)
+
+    def _delete(self, step: Step) -> None:
+        if self._fleet.where(step.vm) is not None:
+            self._fleet.remove(step.vm)
+            self._deletes += 1
+        elif step.vm in self._homeless:
+            self._homeless.remove(step.vm)
+            self._deletes_of_refused += 1
+        else:
+            raise _wrong(step, "id", f"there is no VM {step.vm}", "one of the fleet, or one created on a line above")
+
+    def _report(self, at: float) -> Report:
+        tally = self._tally
+        return Report(
+            policy=self._policy.name,
+            policy_version=self._policy.version,
+            placed=tally.placed,
+            refused=tally.refused,
+            deletes=self._deletes,
+            deletes_of_refused=self._deletes_of_refused,
+            first_refusal=tally.first_refusal,
+            refused_by=tally.refused_by(),
+            utilisation=self._course.ended(at),
+            fragmentation=tally.fragmentation(self._gauge),
+            cpu_seconds=self._cpu_seconds,
+        )
+
+
+def _wrong(step: Step, field: str, message: str, allowed: str) -> InputError:
+    return InputError([Problem(f"{step.place}: {field}", message, allowed)])
