@@ -1,0 +1,309 @@
+"""A scheduler that remembers answers as one that has seen nothing, whatever it has lived through.
+
+Two fleets live through one history. The first is asked through one scheduler that is kept, the second through one that
+is made for every question and thrown away.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.limits import Limits
+from minicloud_core.scheduler.mix import EVERY, RECENT
+from minicloud_core.scheduler.pipeline import Scheduler, place
+from minicloud_core.scheduler.policy import BALANCED, PACK, SPREAD, Policy
+from minicloud_core.scheduler.request import Request
+
+from tests.unit.scheduler import reference
+
+NOW = 1_000_000.0
+# More kinds of requests than a scheduler keeps sheets, and more changes than a small fleet remembers.
+MANY_KINDS = 70
+MANY_CHANGES = 100
+COLUMNS = ("cpu_used", "ram_used", "disk_used", "node_cpu_used", "node_ram_used")
+
+EVERYTHING = dict.fromkeys(reference.SCORERS, 1.0)
+POLICIES = [
+    BALANCED,
+    SPREAD,
+    PACK,
+    replace(BALANCED, limits=Limits(1.0, 0), turn_at=0.1),
+    Policy("everything", weights=EVERYTHING, limits=Limits(1.5, 100, 0.1)),
+    Policy("turns", weights={"load": 1.0}, limits=Limits(1.0, 0), turn_at=0.5, weights_full=EVERYTHING),
+    Policy("none", limits=Limits(2.0, 0)),
+]
+
+
+class History:
+    """What happens to both fleets alike. Every step that asks compares."""
+
+    def __init__(self, hosts: Iterable[HostView], policy: Policy) -> None:
+        self.hosts = list(hosts)
+        self.policy = policy
+        self.fleet, self.twin = Fleet(self.hosts), Fleet(self.hosts)
+        self.scheduler = Scheduler(self.fleet, policy)
+        self.now = NOW
+        self.machines = {view.id: reference.Machine(view, policy.limits) for view in self.hosts}
+        self.lying: dict[str, tuple[str, tuple[Request, tuple[int, ...]]]] = {}
+        self.before = columns(self.fleet)
+        self.count = 0
+
+    def ask(self, request: Request) -> str | None:
+        fresh = place(self.twin, request, self.policy, now=self.now)
+        assert self.scheduler.choose(request, now=self.now) == fresh.host
+        assert self.scheduler.place(request, now=self.now) == fresh
+        return fresh.host
+
+    def choose(self, request: Request) -> None:
+        assert self.scheduler.choose(request, now=self.now) == place(self.twin, request, self.policy, now=self.now).host
+
+    def take(self, request: Request) -> None:
+        host = self.ask(request)
+        if host is None:
+            return
+        self.count += 1
+        vm, row = f"vm-{self.count}", self.fleet.rows[host]
+        used = self.fleet.node_cpu_used[row].copy()
+        self.scheduler.take(vm, host, request)
+        Scheduler(self.twin, self.policy).take(vm, host, request)
+        assert columns(self.fleet) == columns(self.twin)
+        assert self.fleet.where(vm) == host
+        nodes = tuple((self.fleet.node_cpu_used[row] > used).nonzero()[0].tolist())
+        assert len(nodes) == request.numa
+        self.lying[vm] = (host, (request, nodes))
+        self.machines[host].vms.append((request, nodes))
+        self.check_limits(host)
+
+    def check_limits(self, host: str) -> None:
+        machine = self.machines[host]
+        room = machine.room()
+        assert room.cpu >= 0
+        assert room.ram >= 0
+        assert machine.disk_free >= 0
+        assert all(cpu >= 0 and ram >= 0 for cpu, ram in room.nodes)
+
+    def remove(self, number: int) -> None:
+        if not self.lying:
+            return
+        vm = sorted(self.lying)[number % len(self.lying)]
+        host, lies = self.lying.pop(vm)
+        self.machines[host].vms.remove(lies)
+        self.fleet.remove(vm)
+        self.twin.remove(vm)
+        assert self.fleet.where(vm) is None
+
+    def churn(self, number: int, request: Request, times: int) -> None:
+        """A VM that comes and goes while nobody asks."""
+        if not self.hosts:
+            return
+        host = self.hosts[number % len(self.hosts)].id
+        for fleet in (self.fleet, self.twin):
+            for _turn in range(times):
+                fleet.add("passing", host, request)
+                fleet.remove("passing")
+
+    def note(self, request: Request, times: int) -> None:
+        """What others ask for."""
+        for fleet in (self.fleet, self.twin):
+            for _turn in range(times):
+                fleet.mix.note(request)
+
+    def ask_many(self, first: int) -> None:
+        """As many kinds of requests as it takes for the first to be forgotten."""
+        for number in range(first, first + MANY_KINDS):
+            self.choose(Request(1 + number / 10, 64 * number, numa=number % 3))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    def to_the_edge(self, number: int, ulps: int) -> None:
+        """To just when a measurement is no longer fresh, or as near to it as a number can be."""
+        measured = [view.load_at for view in self.hosts if view.load_at is not None]
+        if not measured:
+            return
+        self.now = measured[number % len(measured)] + self.policy.limits.load_fresh_seconds
+        for _turn in range(abs(ulps)):
+            self.now = math.nextafter(self.now, math.inf if ulps > 0 else -math.inf)
+
+    def end(self) -> None:
+        """All VMs go, and nothing is left of them."""
+        while self.lying:
+            self.remove(self.count * 7 + len(self.lying))
+        assert columns(self.fleet) == self.before
+        assert [self.fleet.host(view.id) for view in self.hosts] == self.hosts
+
+
+def columns(fleet: Fleet) -> dict[str, list[object]]:
+    return {name: getattr(fleet, name).tolist() for name in COLUMNS}
+
+
+mibs = st.sampled_from([64, 1000, 1024, 1025, 2048, 4096, 8192])
+halves = st.integers(-400, 4).map(lambda half: NOW + half / 2)
+views = st.builds(
+    HostView,
+    id=st.sampled_from([f"node{number}" for number in range(5)]),
+    cpu=st.integers(0, 16),
+    ram_mib=st.integers(0, 64).map(lambda gib: gib * 1024),
+    disk_bytes=st.integers(0, 2000),
+    cordoned=st.sampled_from([False, False, False, True]),
+    cpu_overcommit=st.none() | st.sampled_from([0.7, 1.0, 1.15, 2.0]),
+    ram_reserved_mib=st.none() | st.integers(0, 1024),
+    load=st.none() | st.floats(0, 1),
+    load_at=st.none() | halves | st.floats(NOW - 200, NOW),
+    numa=st.lists(st.builds(NumaNode, cpu=st.integers(0, 8), ram_mib=mibs.map(lambda mib: 4 * mib)), max_size=3).map(
+        tuple
+    ),
+)
+requests = st.builds(
+    Request,
+    cpu=st.sampled_from([0.1, 0.2, 0.3, 0.7, 1, 1.1, 2, 3, 4]),
+    ram_mib=mibs,
+    disk_bytes=st.sampled_from([0, 0, 100, 300]),
+    numa=st.sampled_from([0, 0, 1, 1, 2, 3]),
+    host=st.sampled_from([None] * 6 + ["node1"]),
+    exclude=st.frozensets(st.sampled_from(["node0", "node2"]), max_size=1),
+)
+seconds = st.sampled_from([0.0, 0.05, 0.5, 20.0, 119.5, 120.0, 200.0, -0.5, -60.0, -150.0])
+steps = st.one_of(
+    st.tuples(st.just("take"), requests),
+    st.tuples(st.just("take"), requests),
+    st.tuples(st.just("ask"), requests),
+    st.tuples(st.just("remove"), st.integers(0, 99)),
+    st.tuples(st.just("pass_time"), seconds),
+    st.tuples(st.just("to_the_edge"), st.integers(0, 4), st.integers(-2, 2)),
+    st.tuples(st.just("churn"), st.integers(0, 4), requests, st.sampled_from([1, MANY_CHANGES])),
+    st.tuples(st.just("note"), requests, st.sampled_from([1, EVERY, RECENT])),
+    st.tuples(st.just("ask_many"), st.integers(0, 99)),
+)
+asks = st.lists(requests, min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(views, max_size=5, unique_by=lambda view: view.id),
+    st.sampled_from(POLICIES),
+    st.lists(steps, min_size=3, max_size=25),
+    asks,
+)
+def test_a_scheduler_that_remembers_answers_as_one_that_does_not(
+    hosts: list[HostView], policy: Policy, happens: list[tuple[object, ...]], recurring: list[Request]
+) -> None:
+    history = History(sorted(hosts, key=lambda view: view.id), policy)
+    for name, *arguments in happens:
+        # What was asked before is what is remembered.
+        for request in recurring:
+            history.ask(request)
+        getattr(history, str(name))(*arguments)
+    for request in recurring:
+        history.ask(request)
+    history.end()
+
+
+@dataclass
+class Dice:
+    """A long history, the same every time."""
+
+    random: random.Random
+    shapes: list[Request] = field(default_factory=list)
+
+    def host(self, number: int) -> HostView:
+        nodes = self.random.choice((0, 1, 2, 2, 3))
+        measured = self.random.random() < 0.8
+        return HostView(
+            f"node{number:02}",
+            cpu=16,
+            ram_mib=65536,
+            disk_bytes=10_000,
+            cpu_overcommit=self.random.choice((None, 1.0, 1.15)),
+            load=self.random.random() if measured else None,
+            load_at=NOW - self.random.random() * 100 if measured else None,
+            numa=tuple(
+                NumaNode(self.random.choice((4, 8)), self.random.choice((16384, 32768))) for _node in range(nodes)
+            ),
+        )
+
+    def request(self) -> Request:
+        if self.shapes and self.random.random() < 0.7:
+            return self.random.choice(self.shapes)
+        one = Request(
+            self.random.randint(1, 60) / 10,
+            self.random.choice((512, 1024, 1025, 4096, 8192)),
+            self.random.choice((0, 50)),
+            numa=self.random.choice((0, 1, 1, 2, 3)),
+        )
+        self.shapes.append(one)
+        return one
+
+    def step(self, history: History) -> None:
+        what = self.random.random()
+        if what < 0.55:
+            history.take(self.request())
+        elif what < 0.8:
+            history.remove(self.random.randrange(1000))
+        elif what < 0.9:
+            history.ask(self.request())
+        elif what < 0.95:
+            history.pass_time(self.random.uniform(-5, 10))
+        elif what < 0.99:
+            history.note(self.request(), 40)
+        else:
+            history.churn(self.random.randrange(20), self.request(), MANY_CHANGES)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.turn_at:g}")
+def test_a_long_history_of_many_kinds_of_requests(policy: Policy) -> None:
+    dice = Dice(random.Random(4))
+    history = History([dice.host(number) for number in range(20)], policy)
+    for _turn in range(400):
+        dice.step(history)
+    assert len({request.key for request in dice.shapes}) > MANY_KINDS
+    assert history.count > 100
+    history.end()
+
+
+def test_a_shape_that_weighs_what_another_did_is_another() -> None:
+    """All were asked for one shape, now for another: each has the whole weight, and costs other slots."""
+    hosts = [HostView("node0", 8, 8192, ram_reserved_mib=0), HostView("node1", 4, 32768, ram_reserved_mib=0)]
+    history = History(hosts, replace(PACK, limits=Limits(1.0, 0)))
+    asked = Request(2, 2048)
+    for shape in (Request(4, 1024), Request(1, 8192), Request(4, 1024)):
+        history.note(shape, RECENT)
+        history.ask(asked)
+
+
+def test_a_tenth_of_a_cpu_comes_and_goes_without_a_trace() -> None:
+    history = History([HostView("node0", 1, 8192, cpu_overcommit=1.0)], SPREAD)
+    for _turn in range(3):
+        for _vm in range(12):
+            history.take(Request(0.1, 64))
+        # Ten tenths are a whole, neither nine nor eleven.
+        assert len(history.lying) == 10
+        history.end()
+
+
+def test_thirds_of_a_cpu_fill_their_nodes_exactly() -> None:
+    nodes = (NumaNode(1, 1024),) * 3
+    history = History([HostView("node0", 3, 8192, cpu_overcommit=1.0, numa=nodes)], SPREAD)
+    for _vm in range(4):
+        history.take(Request(1, 64, numa=3))
+    assert len(history.lying) == 3
+    history.end()
+
+
+def test_taking_where_there_is_no_room_on_a_node_says_so() -> None:
+    view = HostView("node0", 8, 8192, numa=(NumaNode(2, 4096), NumaNode(2, 4096)))
+    fleet = Fleet([view])
+    scheduler = Scheduler(fleet, replace(PACK, limits=Limits(1.0, 0)))
+    for request in (Request(6, 64, numa=2), Request(1, 64, numa=3)):
+        with pytest.raises(ValueError, match=f"node0 has no {request.numa} NUMA nodes with room"):
+            scheduler.take("vm-1", "node0", request)
+    assert fleet.where("vm-1") is None
+    assert fleet.host("node0") == view
