@@ -176,6 +176,7 @@ def parts_left(room: Room, vm: Request, node: int) -> int:
     return int(min(counts))
 
 
+@cache
 def slots_by_search(room: Room, shape: Shape) -> int:
     """The same by trying every choice of nodes for every VM: for small numbers alone."""
     shape_cpu, shape_ram, shape_numa = shape
