@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import yaml
-from minicloud_core.model.errors import InputError, Problem
-from minicloud_core.scheduler.policy import POLICIES, Misnamed, Policy
+from minicloud_core.model.errors import InputError
+from minicloud_core.scheduler.policy import POLICIES, Policy
 from minicloud_core.scheduler.policy_document import read_policy
 
+from .marked_yaml import Mistake, Page
 from .refusal import RefusalError
 from .services.policy import FixedPolicy, PolicySource
 
@@ -34,29 +33,6 @@ def to_yaml(policy: Policy) -> str:
     """The policy as a file that says all of it by itself."""
     text: str = yaml.safe_dump(policy.to_mapping(), sort_keys=False, default_flow_style=None, width=110)
     return f"# version {policy.version}\n{text}"
-
-
-@dataclass(frozen=True, order=True)
-class Mistake:
-    """One thing wrong in a policy file.
-
-    :param line: counted from 1, as is ``column``.
-    :param field: dotted path, such as ``full.weights.pack``; empty for the whole.
-    :param allowed: what would be right; may be empty.
-    """
-
-    line: int
-    column: int
-    field: str
-    message: str
-    allowed: str
-
-    def __str__(self) -> str:
-        what = f"{self.field}: {self.message}" if self.field else self.message
-        return f"{self.line}:{self.column}: {what}" + (f" (right: {self.allowed})" if self.allowed else "")
-
-    def to_mapping(self) -> dict[str, Any]:
-        return dict(vars(self))
 
 
 class PolicyFileError(RefusalError):
@@ -114,12 +90,12 @@ def parse_policy(content: bytes, path: Path) -> Policy:
     :param path: what to call the file in errors.
     :raises PolicyFileError: it has mistakes.
     """
-    page = _Page()
+    page = Page()
     document = page.read(content)
     try:
         policy = read_policy(document) if page.readable else None
     except InputError as error:
-        page.mistakes += (page.locate(problem) for problem in error.problems)
+        page.mistakes += (page.locate(problem) for problem in error.problems if problem.field not in page.unread)
         policy = None
     if policy is None or page.mistakes:
         raise PolicyFileError(path, page.mistakes)
@@ -131,13 +107,14 @@ class PolicyFile:
 
     A change that has mistakes is told in the log, once, and the policy before it stays.
 
+    :param monotonic: a clock in seconds, by which the file is looked at once a second at most.
     :raises RefusalError: it cannot be read, or has mistakes, at the start.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.path, self._monotonic = path, monotonic
         self._lock = threading.Lock()
-        self._next = time.monotonic() + _LOOK_EVERY
+        self._next = monotonic() + _LOOK_EVERY
         self._stamp = self._look()
         content = _read(path)
         self._seen = _digest(content)
@@ -145,7 +122,7 @@ class PolicyFile:
 
     def current(self) -> Policy:
         with self._lock:
-            now = time.monotonic()
+            now = self._monotonic()
             if now >= self._next:
                 self._next = now + _LOOK_EVERY
                 self._catch_up()
@@ -153,29 +130,32 @@ class PolicyFile:
 
     def _catch_up(self) -> None:
         try:
-            stamp = self._look()
-            if stamp is not None and stamp == self._stamp:
-                return
-            content = _read(self.path)
-        except RefusalError as error:
-            self._stamp = None
-            self._note(error.hint, error)
-            return
-        self._stamp = stamp
-        try:
-            if self._note(_digest(content)):
+            content = self._read_news()
+            if content is not None:
                 self._take(parse_policy(content, self.path))
-        except PolicyFileError as error:
+        except RefusalError as error:
             self._tell(error)
 
-    def _note(self, seen: str, error: RefusalError | None = None) -> bool:
-        """Whether this is news; an error that is, is told."""
+    def _read_news(self) -> bytes | None:
+        """What the file says since it last changed; None when it is what was seen before.
+
+        :raises RefusalError: it can no longer be read. Raised once.
+        """
+        try:
+            stamp = self._look()
+            if stamp is not None and stamp == self._stamp:
+                return None
+            content = _read(self.path)
+            self._stamp, seen = stamp, _digest(content)
+        except RefusalError as error:
+            if self._seen == error.hint:
+                return None
+            self._stamp, self._seen = None, error.hint
+            raise
         if seen == self._seen:
-            return False
+            return None
         self._seen = seen
-        if error is not None:
-            self._tell(error)
-        return True
+        return content
 
     def _take(self, policy: Policy) -> None:
         before, self._policy = self._policy, policy
@@ -213,102 +193,3 @@ def _unreadable(path: Path, error: OSError) -> RefusalError:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-# Scalars that a policy may have. A date, a set or bytes is taken as what is written there.
-_PLAIN_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
-# Numbers in JSON, and in YAML 1.2, that YAML 1.1 takes for text.
-_POWER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]+")
-
-
-@dataclass
-class _Page:
-    """A YAML text on its way to plain values; remembers where each field and its value stand.
-
-    :param readable: whether it is YAML at all.
-    """
-
-    mistakes: list[Mistake] = field(default_factory=list)
-    readable: bool = True
-    _keys: dict[str, yaml.Mark] = field(default_factory=dict)
-    _values: dict[str, yaml.Mark] = field(default_factory=dict)
-    _met: set[int] = field(default_factory=set)
-
-    def read(self, content: bytes) -> Any:
-        """The document's value; None, and ``readable`` false, when it is no YAML."""
-        text = content.decode("utf-8-sig", "replace")
-        loader = None
-        try:
-            loader = yaml.SafeLoader(text)
-            node = loader.get_single_node()
-            return None if node is None else self._value(loader, node, "")
-        except yaml.MarkedYAMLError as error:
-            self._refuse(error.problem_mark or error.context_mark, "", f"not YAML: {error.problem}")
-        except yaml.reader.ReaderError as error:
-            line, column = _position(text, error.position)
-            self.mistakes.append(Mistake(line, column, "", f"not YAML: {error.reason}", "text in UTF-8"))
-        except RecursionError:
-            self.mistakes.append(Mistake(1, 1, "", "nested too deeply", "at most full, weights and a scorer"))
-        finally:
-            if loader is not None:
-                loader.dispose()
-        self.readable = False
-        return None
-
-    def locate(self, problem: Problem) -> Mistake:
-        """A problem at its line. What is missing is missing from the nearest field that is there."""
-        path = problem.field
-        mark = self._keys.get(path) if isinstance(problem, Misnamed) else self._values.get(path)
-        while mark is None and path:
-            path = path.rpartition(".")[0]
-            mark = self._values.get(path)
-        return _mistake(mark, problem.field, problem.message, problem.allowed)
-
-    def _refuse(self, mark: yaml.Mark | None, path: str, message: str, allowed: str = "") -> None:
-        self.mistakes.append(_mistake(mark, path, message, allowed))
-
-    def _value(self, loader: yaml.SafeLoader, node: yaml.Node, path: str) -> Any:
-        self._values.setdefault(path, node.start_mark)
-        if id(node) in self._met:
-            self._refuse(node.start_mark, path, "what an alias stands for is not looked up", "written out once more")
-            return None
-        self._met.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            return dict(self._items(loader, node, path))
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(loader, item, _join(path, str(index))) for index, item in enumerate(node.value)]
-        return self._scalar(loader, node, path)
-
-    def _items(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, Any]]:
-        for key, value in node.value:
-            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            here = _join(path, name)
-            if here in self._keys:
-                first = self._keys[here].line + 1
-                self._refuse(key.start_mark, here, f"given twice, first on line {first}", "each once")
-                continue
-            self._keys[here] = key.start_mark
-            yield name, self._value(loader, value, here)
-
-    def _scalar(self, loader: yaml.SafeLoader, node: yaml.Node, path: str) -> Any:
-        if node.tag not in _PLAIN_TAGS:
-            return float(node.value) if node.style is None and _POWER.fullmatch(node.value) else node.value
-        try:
-            return loader.construct_object(node)
-        except (ValueError, KeyError, IndexError):
-            self._refuse(node.start_mark, path, f"{node.value!r} is not what its tag says", "the value without a tag")
-            return None
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _mistake(mark: yaml.Mark | None, path: str, message: str, allowed: str) -> Mistake:
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-    return Mistake(line + 1, column + 1, path, message, allowed)
-
-
-def _position(text: str, index: int) -> tuple[int, int]:
-    before = text[:index]
-    return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1

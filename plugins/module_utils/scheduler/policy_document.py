@@ -76,8 +76,8 @@ class _Reader:
     def _check_fields(self, mapping: Mapping[Any, Any], known: tuple[str, ...], path: str) -> None:
         for key in mapping:
             if key not in known:
-                near = get_close_matches(str(key), known, 1)
-                allowed = f"{near[0]}, perhaps; " * bool(near) + "one of " + ", ".join(known)
+                near = "".join(f"{name}, perhaps; " for name in get_close_matches(str(key), known, 1))
+                allowed = f"{near}one of " + ", ".join(known)
                 self.problems.append(Misnamed(f"{path}{key}", f"{key!r} is not a field", allowed))
 
     def _base(self) -> Policy:

@@ -114,12 +114,16 @@ class VmAnswer(Vm):
 
 
 class Placement(Shape):
-    """Why a VM is where it is: for each host its score with its parts, or the rule that refused it."""
+    """Why a VM is where it is: for each host its score with its parts, or the rule that refused it.
+
+    ``policy_version`` tells the policy that decided from others of its name; null for decisions older than versions.
+    """
 
     vm: str
     operation: str
     host: str | None
     at: datetime
+    policy_version: str | None
     decision: dict[str, Any]
 
 

@@ -95,8 +95,13 @@ def gist(decision: Decision) -> Reason:
     best, refused = decision.accepted[0], len(decision.refused)
     others = f"the best of {len(decision.accepted)}" if len(decision.accepted) > 1 else "the only one that will do"
     message = f"{best.host} is {others} with a score of {best.score:.3f}"
-    numbers = {"score": best.score, "accepted": len(decision.accepted), "refused": refused, "policy": decision.policy}
-    numbers["policy_version"] = decision.policy_version
+    numbers = {
+        "score": best.score,
+        "accepted": len(decision.accepted),
+        "refused": refused,
+        "policy": decision.policy,
+        "policy_version": decision.policy_version,
+    }
     return Reason("placement", f"{message}; {refused} refused" if refused else message, numbers)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from minicloud_core.scheduler.policy import BALANCED
+
 from .conftest import Cloud, fields, refused
 
 
@@ -289,6 +291,7 @@ def test_a_placement_is_explained(cloud: Cloud) -> None:
     placements = cloud.get("/v1/vms/web01/placement")["items"]
     assert placements[0]["host"] == vm["host"]
     assert placements[0]["operation"] == vm["operation"]
+    assert placements[0]["policy_version"] == placements[0]["decision"]["policy_version"] == BALANCED.version
     assert set(str(placements[0]["decision"])) >= set("node")
     assert all(host in str(placements[0]["decision"]) for host in ("node1", "node2"))
 

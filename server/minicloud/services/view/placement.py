@@ -18,8 +18,16 @@ class PlacementView:
     operation: str
     host: str | None
     at: datetime
+    policy_version: str | None
     decision: Mapping[str, Any]
 
 
 def show_placement(row: PlacementRow) -> PlacementView:
-    return PlacementView(vm=row.vm, operation=row.operation, host=row.host, at=row.at, decision=row.decision)
+    return PlacementView(
+        vm=row.vm,
+        operation=row.operation,
+        host=row.host,
+        at=row.at,
+        policy_version=row.decision.get("policy_version"),
+        decision=row.decision,
+    )
