@@ -164,6 +164,49 @@ def test_it_serves_alone_and_ends_in_order(foundation: tuple[Path, str]) -> None
     assert token not in str(told)
 
 
+def test_a_changed_policy_file_counts_without_a_restart(foundation: tuple[Path, str], tmp_path: Path) -> None:
+    state, token = foundation
+    port, policy, kernel = free_port(), tmp_path / "policy.yml", tmp_path / "vmlinuz"
+    policy.write_text("name: night\nextends: pack\n")
+    kernel.write_bytes(b"kernel")
+    headers = {"Authorization": f"Bearer {token}"}
+    with serving(state, port, "--policy", str(policy), "--log-format", "json") as (process, log):
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers)
+        image = {"name": "tiny", "kind": "kernel", "files": [{"role": "kernel", "path": str(kernel)}]}
+        assert client.post("/v1/images", json=image).status_code == 201
+
+        def decider() -> str:
+            answer = client.post("/v1/placements", json={"name": "web01"})
+            policy_named: str = answer.json()["decision"]["policy"]
+            return policy_named
+
+        assert decider() == "night"
+        policy.write_text("name: day\nextends: sprad\n")
+        time.sleep(1.1)
+        assert [decider() for _try in range(3)] == ["night"] * 3
+        policy.write_text("name: day\nextends: spread\n")
+        time.sleep(1.1)
+        assert decider() == "day"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        log.seek(0)
+        told = [json.loads(line) for line in log.read().decode().splitlines()]
+    (refusal,) = [line for line in told if line["event"].startswith("policy refused")]
+    assert refusal["mistakes"][0].startswith(f"{policy}:2:10: extends: 'sprad' is not a shipped policy")
+    assert len([line for line in told if line["event"] == "policy read again"]) == 1
+
+
+def test_a_service_does_not_start_on_a_policy_with_mistakes(foundation: tuple[Path, str], tmp_path: Path) -> None:
+    state, _token = foundation
+    policy = tmp_path / "policy.yml"
+    policy.write_text("name: night\nextends: packed\nlimits: {swap: 1}\n")
+    done = run("serve", "--state-dir", str(state), "--listen", f"127.0.0.1:{free_port()}", "--policy", str(policy))
+    assert done.returncode == 2
+    assert f"{policy}:2:10: extends" in done.stderr
+    assert f"{policy}:3:10: limits.swap" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_address_that_is_taken_is_named(foundation: tuple[Path, str]) -> None:
     state, _token = foundation
     with socket.create_server(("127.0.0.1", 0)) as taken:
