@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from minicloud_core.model.host import HOST_TRANSITIONS
+from minicloud_core.scheduler.board import Board
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode
@@ -28,7 +29,7 @@ thousandths = st.integers(1, 16_000).map(lambda count: count / 1000)
 cpus = st.integers(1, 12).map(float) | st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.7, 1.5, 2.4]) | thousandths
 mibs = st.integers(1, 16).map(lambda gib: gib * GIB) | st.integers(0, 16 * GIB)
 ratios = st.sampled_from([0.5, 0.7, 1.0, 1.1, 1.15, 1.5, 2.0])
-halves = st.integers(-800, 20).map(lambda half: NOW + half / 2)
+halves = st.integers(-800, 20).map(lambda half: NOW + half / 2) | st.sampled_from([NOW - 120, NOW - 30, NOW])
 
 nodes = st.builds(NumaNode, cpu=st.integers(0, 6) | st.sampled_from([0.5, 2.5]), ram_mib=mibs)
 hosts = st.builds(
@@ -127,6 +128,33 @@ def vms_on(draw: st.DrawFn, number: int, view: HostView) -> tuple[int, Request, 
     return number, Request(draw(cpus), draw(mibs), draw(st.integers(0, 300)), numa=numa), tuple(sorted(lies_on))
 
 
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Scene, Request, Policy]:
+    """Also requests that fit to the last MiB, and those that do not by as little."""
+    scene, request, policy = draw(scenes()), draw(requests), draw(policies)
+    if scene.hosts and draw(st.booleans()):
+        machine = draw(st.sampled_from(scene.machines(policy.limits)))
+        request = draw(tight(machine, request))
+    return scene, request, policy
+
+
+@st.composite
+def tight(draw: st.DrawFn, machine: reference.Machine, request: Request) -> Request:
+    """The request with some of its sizes set to what a host, or a part of it, has left, or a little more."""
+    room = machine.room()
+    cpu_left, ram_left, times = room.cpu, room.ram, 1
+    if request.numa and room.nodes and draw(st.booleans()):
+        (cpu_left, ram_left), times = draw(st.sampled_from(room.nodes)), request.numa
+    more = st.sampled_from([0, 0, 1])
+    sizes = {
+        "cpu": (int(cpu_left * times * 1000) + draw(more)) / 1000,
+        "ram_mib": ram_left * times + draw(more),
+        "disk_bytes": machine.disk_free + draw(more),
+    }
+    chosen = draw(st.frozensets(st.sampled_from(sorted(sizes)), min_size=1))
+    return replace(request, **{name: sizes[name] for name in sorted(chosen) if sizes[name] > 0})
+
+
 def check(scene: Scene, request: Request, policy: Policy, decision: Decision) -> None:
     machines = scene.machines(policy.limits)
     answer = reference.decide(machines, request, policy, scene.fleet().mix.shares, NOW)
@@ -151,42 +179,79 @@ def check_choice(decision: Decision, answer: reference.Answer) -> None:
     assert not [name for name in near if name < decision.host and answer.scores[name] >= mine]
 
 
-@settings(deadline=None, max_examples=150)
-@given(scenes(), requests, policies)
-@example(  # 0.3 + 0.7 is a whole CPU
-    Scene([HostView("node0", cpu=1, ram_mib=4096, cpu_overcommit=1.0)], [(0, Request(0.1, 64), ())] * 3, []),
-    Request(0.7, 64),
-    BALANCED,
-)
-@example(  # 100 x 1.15 is 115
-    Scene([HostView("node0", cpu=100, ram_mib=4096, cpu_overcommit=1.15)], [], []), Request(115, 64), SPREAD
-)
-@example(  # what a third of a CPU leaves of a node
-    Scene(
-        [HostView("node0", cpu=4, ram_mib=4096, cpu_overcommit=1.0, numa=(NumaNode(1, 1024),) * 3)],
-        [(0, Request(1, 64, numa=3), (0, 1, 2))] * 2,
-        [],
-    ),
-    Request(1, 64, numa=3),
-    PACK,
-)
-@example(  # a tenth of the fleet is promised when it is to turn at a tenth
-    Scene([HostView("node0", cpu=10, ram_mib=8192, ram_reserved_mib=0)], [(0, Request(1, 64), ())], []),
-    Request(1, 64),
-    Policy("turns", weights={"load": 1.0}, limits=Limits(1.0), turn_at=0.1, weights_full={"pack": 1.0}),
-)
-@example(  # half a MiB is a MiB: two nodes of 512 do not hold 1025
-    Scene([HostView("node0", cpu=4, ram_mib=4096, numa=(NumaNode(1, 512),) * 2)], [], []),
-    Request(1, 1025, numa=2),
-    PACK,
-)
-@example(  # one host tells of its nodes, the other does not: each is judged for itself
-    Scene([HostView("node0", 8, 32768), HostView("node1", 8, 32768, numa=(NumaNode(4, 16384),) * 2)], [], []),
-    Request(2, 4096),
-    PACK,
-)
-def test_decisions_are_those_of_a_plain_reading(scene: Scene, request: Request, policy: Policy) -> None:
+@settings(deadline=None, max_examples=250)
+@given(cases())
+def test_decisions_are_those_of_a_plain_reading(case: tuple[Scene, Request, Policy]) -> None:
+    scene, request, policy = case
     check(scene, request, policy, place(scene.fleet(), request, policy, now=NOW))
+
+
+ONE_THREAD = HostView("node0", cpu=1, ram_mib=4096, cpu_overcommit=1.0)
+THREE_NODES = HostView("node0", cpu=4, ram_mib=4096, cpu_overcommit=1.0, numa=(NumaNode(1, 1024),) * 3)
+SMALL_NODES = HostView("node0", cpu=4, ram_mib=4096, numa=(NumaNode(1, 512),) * 2)
+TURNS = Policy("turns", weights={"load": 1.0}, limits=Limits(1.0, 0), turn_at=0.1, weights_full={"pack": 1.0})
+TENS = [HostView("node0", cpu=10, ram_mib=8192), HostView("node1", cpu=10, ram_mib=8192)]
+IN_COMPANY = [HostView("node0", 8, 32768), HostView("node1", 8, 32768, numa=(NumaNode(4, 16384),) * 2)]
+LAST = [
+    HostView("node0", 8, 8192, load=0.4, load_at=NOW - 120),
+    HostView("node1", 8, 8192, load=0.45, load_at=NOW - 121),
+]
+
+SITUATIONS = {
+    "0.3 and 0.7 are a whole CPU": (
+        Scene([ONE_THREAD], [(0, Request(0.1, 64), ())] * 3, []),
+        Request(0.7, 64),
+        SPREAD,
+        "node0",
+    ),
+    "100 x 1.15 is 115": (
+        Scene([HostView("node0", 100, 4096, cpu_overcommit=1.15)], [], []),
+        Request(115, 64),
+        SPREAD,
+        "node0",
+    ),
+    "three thirds fill a node": (
+        Scene([THREE_NODES], [(0, Request(1, 64, numa=3), (0, 1, 2))] * 2, []),
+        Request(1, 64, numa=3),
+        PACK,
+        "node0",
+    ),
+    "no fourth third": (
+        Scene([THREE_NODES], [(0, Request(1, 64, numa=3), (0, 1, 2))] * 3, []),
+        Request(1, 64, numa=3),
+        PACK,
+        None,
+    ),
+    "half a MiB is a MiB": (Scene([SMALL_NODES], [], []), Request(1, 1025, numa=2), PACK, None),
+    "1024 halved is 512": (Scene([SMALL_NODES], [], []), Request(1, 1024, numa=2), PACK, "node0"),
+    "a node that is not there takes nothing": (
+        Scene([SMALL_NODES, HostView("node1", 8, 8192)], [], []),
+        Request(0, 0, numa=1, host="node1"),
+        SPREAD,
+        None,
+    ),
+    "at a tenth it turns": (Scene(TENS, [(1, Request(2, 64), ())], []), Request(1, 64), TURNS, "node1"),
+    "below a tenth it does not": (Scene(TENS, [(1, Request(1.999, 64), ())], []), Request(1, 64), TURNS, "node0"),
+    "each host is judged for itself": (Scene(IN_COMPANY, [], []), Request(2, 4096), PACK, "node0"),
+    "fresh to the last second": (Scene(LAST, [], []), Request(1, 64), Policy("load", weights={"load": 1.0}), "node0"),
+    "all else alike, the name": (Scene(list(reversed(TENS)), [], []), Request(1, 64), BALANCED, "node0"),
+}
+
+
+@pytest.mark.parametrize(("scene", "request_", "policy", "expected"), SITUATIONS.values(), ids=SITUATIONS)
+def test_a_plain_reading_says_what_people_would(
+    scene: Scene, request_: Request, policy: Policy, expected: str | None
+) -> None:
+    decision = place(scene.fleet(), request_, policy, now=NOW)
+    assert decision.host == expected
+    check(scene, request_, policy, decision)
+
+
+@settings(deadline=None)
+@given(scenes(), limits)
+def test_the_share_that_is_promised(scene: Scene, limits: Limits) -> None:
+    expected = float(reference.fill(scene.machines(limits)))
+    assert Board(scene.fleet(), limits).fill() == expected
 
 
 @settings(deadline=None, max_examples=60)
