@@ -161,6 +161,7 @@ placement:
   sample:
     host: node2
     policy: balanced
+    policy_version: 149e55eec837
     accepted:
       - host: node2
         score: 0.81

@@ -14,6 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from minicloud import policy_file
 from minicloud.marked_yaml import Mistake
 from minicloud.policy_file import PolicyFile, PolicyFileError, find_policy, open_policy, parse_policy, to_yaml
@@ -147,6 +149,23 @@ def test_what_yaml_itself_allows_or_refuses_is_found(
     (mistake,) = mistakes(text)
     assert (mistake.line, mistake.column, mistake.field) == place
     assert message in mistake.message
+
+
+WORDS = st.sampled_from(
+    [*"\n\t :{}[],&*!|>'\"%@`-#?~", "name: x\n", "weights: {pack: 1}\n", "full:\n", "  at: .5\n", "!!int "]
+)
+TEXTS = st.one_of(st.binary(max_size=60), st.lists(st.one_of(WORDS, st.text(max_size=3)), max_size=12).map("".join))
+
+
+@given(TEXTS)
+def test_whatever_stands_there_is_a_policy_or_has_mistakes_at_lines(text: str | bytes) -> None:
+    content = text.encode(errors="replace") if isinstance(text, str) else text
+    lines = content.decode("utf-8", "replace").splitlines()
+    try:
+        assert parse_policy(content, PATH).name
+    except PolicyFileError as error:
+        assert error.mistakes
+        assert all(1 <= one.line <= len(lines) + 1 and one.column >= 1 for one in error.mistakes)
 
 
 def test_numbers_may_be_written_with_a_power_of_ten_as_in_json() -> None:
