@@ -12,6 +12,8 @@ from fractions import Fraction
 from functools import cache
 from itertools import combinations
 
+import pytest
+from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.mix import Shape
@@ -328,3 +330,28 @@ def decide(machines: Sequence[Machine], request: Request, policy: Policy, shares
         total = sum(weights.values())
         scores[name] = sum(weights[scorer] * value for scorer, value in parts[name].items()) / total if total else 0.0
     return Answer(refused, parts, scores)
+
+
+# Scores are compared rounded to nine digits: hosts nearer to each other than that are alike.
+NEAR = 2e-9
+
+
+def check(decision: Decision, answer: Answer) -> None:
+    """Hold a decision against the plain reading."""
+    assert {one.host: tuple(reason.rule for reason in one.reasons) for one in decision.refused} == answer.refused
+    assert {one.host for one in decision.accepted} == set(answer.parts)
+    for one in decision.accepted:
+        assert {part.scorer: part.value for part in one.parts} == pytest.approx(answer.parts[one.host], abs=1e-9)
+        assert one.score == pytest.approx(answer.scores[one.host], abs=NEAR)
+    check_choice(decision.host, answer)
+
+
+def check_choice(host: str | None, answer: Answer) -> None:
+    if not answer.scores:
+        assert host is None
+        return
+    assert host is not None
+    best = max(answer.scores.values())
+    near = [name for name, score in answer.scores.items() if score >= best - NEAR]
+    assert host in near
+    assert not [name for name in near if name < host and answer.scores[name] >= answer.scores[host]]

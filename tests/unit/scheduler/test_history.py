@@ -62,6 +62,11 @@ class History:
         assert self.scheduler.place(request, now=self.now) == fresh
         return fresh.host
 
+    def read_plainly(self, request: Request) -> None:
+        machines = [self.machines[view.id] for view in self.hosts]
+        answer = reference.decide(machines, request, self.policy, self.fleet.mix.shares, self.now)
+        reference.check(self.scheduler.place(request, now=self.now), answer)
+
     def choose(self, request: Request) -> None:
         assert self.scheduler.choose(request, now=self.now) == place(self.twin, request, self.policy, now=self.now).host
 
@@ -262,8 +267,10 @@ class Dice:
 def test_a_long_history_of_many_kinds_of_requests(policy: Policy) -> None:
     dice = Dice(random.Random(4))
     history = History([dice.host(number) for number in range(20)], policy)
-    for _turn in range(400):
+    for turn in range(400):
         dice.step(history)
+        if turn % 80 == 79:
+            history.read_plainly(dice.request())
     assert len({request.key for request in dice.shapes}) > MANY_KINDS
     assert history.count > 100
     history.end()
