@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 
-from tests.bench import bench_api, bench_vm, report
+from tests.bench import bench_api, bench_scheduler, bench_vm, report
+from tests.bench.figures import Table
 from tests.lab.fleet import Fleet, Site
 from tests.lab.service import ROOT
 
@@ -16,6 +17,15 @@ SITE = Site("bench", "10.83.0.0/24", 18083, hosts=1, onboarding=(("registration_
 
 def main() -> int:
     arguments = _parse()
+    tables = [*bench_scheduler.measure(), *_measure_service(arguments)]
+    for table in tables:
+        print(f"\n{table.text()}")
+    if not arguments.dry:
+        report.write(ROOT / "docs" / "benchmarks.md", tables, "make bench")
+    return 0
+
+
+def _measure_service(arguments: argparse.Namespace) -> list[Table]:
     fleet = Fleet(SITE)
     keep = os.environ.get("MINICLOUD_KEEP_LAB") == "1"
     if keep and SITE.state.exists():
@@ -23,7 +33,7 @@ def main() -> int:
     else:
         fleet.up()
     try:
-        tables = [
+        return [
             bench_vm.measure(fleet, rounds=arguments.rounds, batch=arguments.batch),
             bench_api.measure(fleet, rate=arguments.rate, seconds=arguments.seconds),
         ]
@@ -32,11 +42,6 @@ def main() -> int:
             fleet.service.stop()
         else:
             fleet.down()
-    for table in tables:
-        print(f"\n{table.text()}")
-    if not arguments.dry:
-        report.write(ROOT / "docs" / "benchmarks.md", tables, "make bench")
-    return 0
 
 
 def _parse() -> argparse.Namespace:
