@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.mix import EVERY, RECENT
+from minicloud_core.scheduler.obstacle import Obstacle
 from minicloud_core.scheduler.pipeline import Scheduler, place
 from minicloud_core.scheduler.policy import BALANCED, PACK, SPREAD, Policy
 from minicloud_core.scheduler.request import Request
@@ -59,7 +61,10 @@ class History:
     def ask(self, request: Request) -> str | None:
         fresh = place(self.twin, request, self.policy, now=self.now)
         assert self.scheduler.choose(request, now=self.now) == fresh.host
+        best = (fresh.host, fresh.accepted[0].score) if fresh.host is not None else None
+        assert self.scheduler.choose_scored(request, now=self.now) == best
         assert self.scheduler.place(request, now=self.now) == fresh
+        assert self.scheduler.obstacles(request, now=self.now) == obstacles(fresh)
         return fresh.host
 
     def read_plainly(self, request: Request) -> None:
@@ -144,6 +149,19 @@ class History:
             self.remove(self.count * 7 + len(self.lying))
         assert columns(self.fleet) == self.before
         assert [self.fleet.host(view.id) for view in self.hosts] == self.hosts
+
+
+def obstacles(decision: Decision) -> tuple[Obstacle, ...]:
+    """What a decision says of each host, counted by rule."""
+    said: dict[str, list[tuple[str, int]]] = {}
+    for refusal in decision.refused:
+        for reason in refusal.reasons:
+            said.setdefault(reason.rule, []).append((f"{refusal.host}: {reason.message}", len(refusal.reasons)))
+    counted = [
+        Obstacle(rule, len(hosts), sum(1 for _words, reasons in hosts if reasons == 1), hosts[0][0])
+        for rule, hosts in said.items()
+    ]
+    return tuple(sorted(counted, key=lambda obstacle: (-obstacle.hosts, obstacle.rule)))
 
 
 def columns(fleet: Fleet) -> dict[str, list[object]]:
