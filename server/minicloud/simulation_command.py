@@ -29,9 +29,11 @@ def simulate(session: Session, fleet: Path, requests: Path, policy: str, out: Pa
     :param policy: a shipped policy's name, or a policy file.
     :param out: where each decision goes, a line of JSON each, as soon as it is made; None for nowhere.
     """
-    with _refusals_told(), _recorder(out, (fleet, requests)) as record:
+    with _refusals_told():
         rules = find_policy(policy)
-        report = replay(load_fleet(fleet, rules), read_trace(requests), rules, record)
+        hosts = load_fleet(fleet, rules)
+        with _recorder(out, (fleet, requests)) as record:
+            report = replay(hosts, read_trace(requests), rules, record)
     if session.json:
         print_json(report.to_mapping())
     else:
@@ -48,7 +50,7 @@ def _recorder(out: Path | None, inputs: tuple[Path, ...]) -> Iterator[Callable[[
     with out.open("w", encoding="utf-8") as file:
 
         def record(verdict: Verdict) -> None:
-            file.write(json.dumps(verdict.to_mapping(), ensure_ascii=False, separators=(",", ":")) + "\n")
+            file.write(json.dumps(verdict.to_mapping(), separators=(",", ":")) + "\n")
 
         yield record
 

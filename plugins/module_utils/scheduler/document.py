@@ -107,7 +107,7 @@ class _FleetReader(FieldReader):
             elif _has_nodes(board, vm.request, host):
                 scheduler.take(vm.id, host, vm.request)
             else:
-                message = f"{host} has no {vm.request.numa} NUMA nodes with room for it"
+                message = f"too few NUMA nodes of {host} have room for a part of it, {vm.request.numa} wanted"
                 self.refuse(f"{field}.numa", message, "as many nodes as it has room on, or none")
         # What was settled is not what is asked for lately.
         fleet.mix = Mix()

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..model.errors import InputError, Problem
 from ..model.name import check_labels
 from ..model.units import MIB, parse_bytes, parse_mib
 
+# Far above what there is, and far below where columns of numbers overflow.
 CPU_MAX: Final = 1 << 20
+SIZE_MAX: Final = 1 << 56
+RATIO_MAX: Final = 1_000_000
 NUMA_MAX: Final = 64
 
 
@@ -43,30 +46,32 @@ class FieldReader:
         self.refuse(field, f"{value!r} is not a list", "a list, or nothing")
         return []
 
-    def check_known(self, mapping: Mapping[str, Any], known: Iterable[str], field: str) -> None:
-        """Refuse fields that mean nothing, so that a slip of the pen is not ignored."""
-        names = tuple(known)
-        for key in mapping:
-            if key not in names:
-                self.refuse(f"{field}.{key}" if field else str(key), "unknown field", "one of " + ", ".join(names))
+    def check_fields(
+        self, mapping: Mapping[str, Any], known: Sequence[str], field: str, *, unheeded: Sequence[str] = ()
+    ) -> None:
+        """Refuse fields that mean nothing, so that a slip of the pen is not passed over.
 
-    def check_unheeded(self, mapping: Mapping[str, Any], unheeded: Iterable[str], field: str) -> None:
-        """Refuse what no rule reads yet: an answer that ignored it would be trusted."""
-        for key in unheeded:
-            value = mapping.get(key)
-            if value is not None and value not in ("", [], {}):
-                message = "no rule of this version reads it, and it would be ignored"
-                self.refuse(f"{field}.{key}" if field else key, message, "leave it out, or empty")
+        :param unheeded: fields that no rule reads yet. They may be there when they are empty: an answer that ignored
+            what they hold would be trusted.
+        """
+        for key, value in mapping.items():
+            path = f"{field}.{key}" if field else str(key)
+            if key in unheeded:
+                if value is not None and value not in ("", [], {}):
+                    message = "no rule of this version reads it, and it would be ignored"
+                    self.refuse(path, message, "leave it out, or empty")
+            elif key not in known:
+                self.refuse(path, "unknown field", "one of " + ", ".join(known))
 
     def text(self, value: Any, field: str, what: str) -> str:
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and value and value.isprintable():
             return value
         self.refuse(field, f"{value!r} is not {what}", "text such as node1")
         return ""
 
     def choice(self, value: Any, field: str, allowed: Iterable[str], default: str) -> str:
         names = sorted(allowed)
-        state = default if value is None or value == "" else value
+        state = default if value is None else value
         if isinstance(state, str) and state in names:
             return state
         self.refuse(field, f"{state!r} is not a state", ", ".join(names))
@@ -107,19 +112,23 @@ class FieldReader:
         return value
 
     def mib(self, value: Any, field: str) -> int:
-        try:
-            return parse_mib(value, field=field)
-        except InputError as error:
-            self.problems += error.problems
-            return 0
+        """A size in MiB."""
+        return self._size(parse_mib, value, field, SIZE_MAX // MIB)
 
     def bytes(self, value: Any, field: str) -> int:
         """A size in bytes; nothing is none."""
+        return 0 if value is None else self._size(_parse_bytes, value, field, SIZE_MAX)
+
+    def _size(self, parse: Callable[..., int], value: Any, field: str, most: int) -> int:
         try:
-            return 0 if value is None else parse_bytes(value, field=field, unit=MIB)
+            size = parse(value, field=field)
         except InputError as error:
             self.problems += error.problems
             return 0
+        if size > most:
+            self.refuse(field, f"{value!r} is beyond all sizes", f"up to {SIZE_MAX >> 50}P")
+            return 0
+        return size
 
     def share(self, value: Any, field: str) -> float | None:
         if value is None:
@@ -132,7 +141,11 @@ class FieldReader:
     def ratio(self, value: Any, field: str) -> float | None:
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            self.refuse(field, f"{value!r} is not a ratio", "a number above 0")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= RATIO_MAX:
+            self.refuse(field, f"{value!r} is not a ratio", f"a number above 0, up to {RATIO_MAX}")
             return None
         return float(value)
+
+
+def _parse_bytes(value: Any, *, field: str) -> int:
+    return parse_bytes(value, field=field, unit=MIB)

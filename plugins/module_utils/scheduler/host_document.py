@@ -19,7 +19,6 @@ from .host import HostView, NumaNode
 _UNHEEDED: Final = ("power",)
 _FIELDS: Final = (
     "id", "cpu", "ram", "disk", "numa", "state", "cordoned", "labels", "load", "cpu_overcommit", "ram_reserved",
-    *_UNHEEDED,
 )  # fmt: skip
 
 
@@ -29,8 +28,7 @@ def read_host(reader: FieldReader, host: Mapping[str, Any], field: str, *, at: f
     :param field: the host's path in the document, for problems.
     :param at: when its load was measured, in Unix seconds.
     """
-    reader.check_known(host, _FIELDS, field)
-    reader.check_unheeded(host, _UNHEEDED, field)
+    reader.check_fields(host, _FIELDS, field, unheeded=_UNHEEDED)
     load = _load(reader, host.get("load"), f"{field}.load")
     reserved = host.get("ram_reserved")
     return HostView(
@@ -52,7 +50,7 @@ def read_host(reader: FieldReader, host: Mapping[str, Any], field: str, *, at: f
 def _load(reader: FieldReader, value: Any, field: str) -> float | None:
     if not isinstance(value, Mapping):
         return reader.share(value, field)
-    reader.check_known(value, ("cpu",), field)
+    reader.check_fields(value, ("cpu",), field)
     return reader.share(value.get("cpu"), f"{field}.cpu")
 
 
@@ -61,7 +59,7 @@ def _numa(reader: FieldReader, value: Any, field: str) -> tuple[NumaNode, ...]:
     for index, item in enumerate(reader.items(value, field)):
         node = reader.mapping(item, f"{field}.{index}")
         if node is not None:
-            reader.check_known(node, ("cpu", "ram"), f"{field}.{index}")
+            reader.check_fields(node, ("cpu", "ram"), f"{field}.{index}")
             cpu = reader.threads(node.get("cpu"), f"{field}.{index}.cpu")
             nodes.append(NumaNode(cpu, reader.mib(node.get("ram"), f"{field}.{index}.ram")))
     return tuple(nodes)

@@ -19,7 +19,7 @@ from .document_field import FieldReader
 from .request import Request
 
 _UNHEEDED: Final = ("project", "priority", "affinity", "anti_affinity")
-_FIELDS: Final = ("id", "host", "cpu", "ram", "disk", "numa", "name", "labels", "state", *_UNHEEDED)
+_FIELDS: Final = ("id", "host", "cpu", "ram", "disk", "numa", "name", "labels", "state")
 
 # One that is deleted is not there.
 _STATES: Final = tuple(state for state in VM_TRANSITIONS.states if state != "deleted")
@@ -39,8 +39,7 @@ def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: 
     :param field: the VM's path in the document, for problems.
     :param unnamed: what to call a VM without an id; None where it must have one.
     """
-    reader.check_known(vm, _FIELDS, field)
-    reader.check_unheeded(vm, _UNHEEDED, field)
+    reader.check_fields(vm, _FIELDS, field, unheeded=_UNHEEDED)
     vm_id = unnamed if unnamed is not None and vm.get("id") is None else None
     host = vm.get("host")
     reader.choice(vm.get("state"), f"{field}.state", _STATES, "running")

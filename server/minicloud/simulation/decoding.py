@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from minicloud_core.model.errors import InputError, Problem
 
 
 def decode(text: str | bytes, place: str) -> Any:
-    """Read one JSON value.
+    """Read one JSON value. NaN and Infinity are read as numbers, which whoever reads the field refuses.
 
     :param place: where the text stands, for the error: a file, or a file and a line.
-    :raises InputError: naming the place of what is no JSON, of a field that is there twice, and of NaN or Infinity.
+    :raises InputError: naming the place of what is no JSON, and of a field that is there twice.
     """
     try:
         return _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
@@ -24,7 +24,7 @@ def decode(text: str | bytes, place: str) -> Any:
     except RecursionError as error:
         raise InputError([Problem(place, "nested too deeply to be read", "a fleet or a request")]) from error
     except ValueError as error:
-        raise InputError([Problem(place, str(error), "JSON in which each field is there once")]) from error
+        raise InputError([Problem(place, str(error), "each field once, and numbers of a sane length")]) from error
 
 
 def placed(problem: Problem, place: str) -> Problem:
@@ -37,12 +37,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) < len(pairs):
         names = [name for name, _value in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"there twice: {', '.join(twice)}")
+        owner = f" in {mapping['id']!r}" if "id" in mapping else ""
+        raise ValueError(f"there twice{owner}: {', '.join(twice)}")
     return mapping
 
 
-def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)

@@ -35,7 +35,7 @@ def load_fleet(path: Path, policy: Policy) -> Fleet:
 def _parts(document: Any) -> tuple[list[Any], list[Any]]:
     reader = FieldReader()
     fleet = reader.mapping(document, "") or {}
-    reader.check_known(fleet, ("hosts", "vms"), "")
+    reader.check_fields(fleet, ("hosts", "vms"), "")
     if not reader.problems and fleet.get("hosts") is None:
         reader.refuse("hosts", "missing", "a list of hosts")
     parts = reader.items(fleet.get("hosts"), "hosts"), reader.items(fleet.get("vms"), "vms")

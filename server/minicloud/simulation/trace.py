@@ -74,7 +74,7 @@ def _read_step(reader: FieldReader, mapping: Mapping[str, Any], place: str, befo
     if not isinstance(operation, str) or operation not in _FIELDS:
         reader.refuse("op", f"{operation!r} is not an operation", " or ".join(_FIELDS))
         return None
-    reader.check_known(mapping, _FIELDS[operation], "")
+    reader.check_fields(mapping, _FIELDS[operation], "")
     at = _time(reader, mapping.get("at"), before)
     if operation == "delete":
         return Step(place, at, reader.text(mapping.get("id"), "id", "a VM's id"), None)

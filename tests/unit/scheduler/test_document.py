@@ -6,6 +6,13 @@ import pytest
 from minicloud_core.model.errors import InputError
 from minicloud_core.model.units import GIB
 from minicloud_core.scheduler.document import read_fleet
+from minicloud_core.scheduler.host import NumaNode
+from minicloud_core.scheduler.limits import Limits
+from minicloud_core.scheduler.pipeline import Scheduler
+from minicloud_core.scheduler.policy import PACK, Policy
+from minicloud_core.scheduler.request import Request
+
+from tests.server.simulation.documents import BAD_HOSTS, BAD_VMS, BEYOND_SCHEMAS, HOST, VM
 
 
 def test_hosts_and_vms_become_a_fleet() -> None:
@@ -67,3 +74,89 @@ def test_a_vm_on_a_host_that_is_itself_wrong_is_not_blamed() -> None:
     with pytest.raises(InputError) as caught:
         read_fleet([{"id": "a", "cpu": 0.5, "ram": 1}], [{"host": "a", "cpu": 1, "ram": 1}], at=0)
     assert [problem.field for problem in caught.value.problems] == ["hosts.0.cpu"]
+
+
+@pytest.mark.parametrize(("host", "field"), BAD_HOSTS)
+def test_each_wrong_field_of_a_host_is_named_by_its_path(host: dict[str, object], field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_fleet([HOST, {**HOST, "id": "b", **host}], at=0)
+    assert [problem.field for problem in caught.value.problems] == [f"hosts.1.{field}"]
+
+
+@pytest.mark.parametrize(("vm", "field"), [*BAD_VMS, *BEYOND_SCHEMAS])
+def test_each_wrong_field_of_a_vm_is_named_by_its_path(vm: dict[str, object], field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_fleet([HOST], [{**VM, "id": "first"}, {**VM, **vm}], at=0, ids=True)
+    assert [problem.field for problem in caught.value.problems] == [f"vms.1.{field}"]
+
+
+@pytest.mark.parametrize("field", ["project", "priority", "affinity", "anti_affinity"])
+def test_what_no_rule_reads_is_refused_in_plain_words(field: str) -> None:
+    with pytest.raises(InputError, match="no rule of this version reads it"):
+        read_fleet([HOST], [{**VM, field: "x"}], at=0)
+
+
+@pytest.mark.parametrize("item", [None, 3, "a", ["a"]])
+def test_what_is_no_mapping_is_neither_a_host_nor_a_vm(item: object) -> None:
+    with pytest.raises(InputError) as caught:
+        read_fleet([HOST, item], [item], at=0)  # type: ignore[list-item]
+    assert [problem.field for problem in caught.value.problems] == ["hosts.1", "vms.0"]
+
+
+def test_ids_are_there_once_and_may_be_left_out_where_nobody_asks_for_them() -> None:
+    unnamed = {key: value for key, value in VM.items() if key != "id"}
+    fleet = read_fleet([HOST], [VM, unnamed], at=0)
+    assert (fleet.where("v"), fleet.where("vms.1")) == ("a", "a")
+    with pytest.raises(InputError) as caught:
+        read_fleet([HOST], [VM, unnamed, VM], at=0, ids=True)
+    assert [problem.field for problem in caught.value.problems] == ["vms.1.id", "vms.2.id"]
+
+
+def test_load_is_a_number_or_a_mapping_with_it() -> None:
+    hosts = [{**HOST, "id": "a", "load": 0.25}, {**HOST, "id": "b", "load": {"cpu": 0.5}}, {**HOST, "id": "c"}]
+    fleet = read_fleet([*hosts, {**HOST, "id": "d", "load": {}}], at=3.0)
+    assert [(host.load, host.load_at) for host in fleet.hosts] == [(0.25, 3.0), (0.5, 3.0), (None, None), (None, None)]
+
+
+def test_fractions_of_a_cpu_add_up() -> None:
+    tenths = [{**VM, "id": f"v{number}", "cpu": 0.1, "ram": 1} for number in range(39)]
+    fleet = read_fleet([{**HOST, "cpu": 4, "cpu_overcommit": 1}], tenths, at=0)
+    scheduler = Scheduler(fleet, PACK)
+    assert scheduler.choose(Request(0.1, 1), now=0) == "a"
+    scheduler.take("last", "a", Request(0.1, 1))
+    assert scheduler.choose(Request(0.1, 1), now=0) is None
+
+
+NUMA_HOST = {**HOST, "numa": [{"cpu": 4, "ram": "8G"}, {"cpu": 4, "ram": "8G"}], "cpu_overcommit": 1}
+
+
+def test_vms_of_so_many_nodes_lie_on_nodes_the_largest_first() -> None:
+    # By the order of the file, the two small ones would take a part of each node, and the large one find none.
+    small = [{**VM, "id": f"s{number}", "cpu": 2, "ram": "4G", "numa": 1} for number in range(2)]
+    fleet = read_fleet([NUMA_HOST], [*small, {**VM, "id": "large", "cpu": 4, "ram": "8G", "numa": 1}], at=0)
+    assert fleet.hosts[0].numa == (NumaNode(4, 8192), NumaNode(4, 8192))
+    assert sorted(fleet.node_ram_used[0].tolist()) == [8192, 8192]
+    assert Scheduler(fleet, PACK).choose(Request(1, 1, numa=1), now=0) is None
+
+
+def test_a_vm_that_finds_no_nodes_where_it_is_said_to_be_is_named() -> None:
+    vms = [{**VM, "id": f"v{number}", "cpu": 3, "ram": "2G", "numa": 1} for number in range(3)]
+    with pytest.raises(InputError) as caught:
+        read_fleet([NUMA_HOST], vms, at=0)
+    assert [(problem.field, problem.message) for problem in caught.value.problems] == [
+        ("vms.2.numa", "too few NUMA nodes of a have room for a part of it, 1 wanted")
+    ]
+    generous = Policy("generous", limits=Limits(cpu_overcommit=2.0))
+    host = {key: value for key, value in NUMA_HOST.items() if key != "cpu_overcommit"}
+    assert read_fleet([host], vms, at=0, policy=generous).where("v2") == "a"
+
+
+def test_a_vm_lies_on_nodes_of_a_host_that_takes_no_more() -> None:
+    fleet = read_fleet([{**NUMA_HOST, "cordoned": True}], [{**VM, "numa": 2, "cpu": 2, "ram": "2G"}], at=0)
+    assert fleet.node_ram_used[0].tolist() == [1024, 1024]
+
+
+def test_what_is_there_is_not_what_is_asked_for() -> None:
+    empty = read_fleet([NUMA_HOST], at=0)
+    held = read_fleet([NUMA_HOST], [{**VM, "id": f"v{n}", "cpu": 0, "ram": 1, "numa": 1} for n in range(200)], at=0)
+    assert held.mix.shares == empty.mix.shares
