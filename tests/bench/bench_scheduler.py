@@ -18,7 +18,6 @@ from dataclasses import replace
 
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode
-from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import BALANCED, PACK, SPREAD, Policy
 from minicloud_core.scheduler.request import Request
@@ -35,6 +34,8 @@ SIZES = {100: 3000, 1000: 1500, 10_000: 500}
 PEER = {100: 20, 1000: 1}
 PATIENCE = 120
 
+Decide = Callable[[Scheduler, Request], str | None]
+
 
 def measure() -> list[Table]:
     """Speed and packing."""
@@ -44,9 +45,9 @@ def measure() -> list[Table]:
 def _speed() -> Table:
     return Table(
         "The scheduler",
-        "Decisions per second of processor, with all filters and scorers on: `choose` names the host, `place` also says "
-        "why for every host. VMs of 12 shapes come and go; with NUMA each lies on one or two nodes. hspace: Ganeti's, "
-        "VMs of 2 GiB on hosts alike, its start not counted.",
+        "Decisions per second of processor, with all filters and scorers on: `choose` names the host, `place` also "
+        "says why for every host. VMs of 12 shapes come and go; with NUMA each lies on one or two nodes. hspace: "
+        "Ganeti's, VMs of 2 GiB on hosts alike, its start not counted.",
         ("hosts", "choose", "with NUMA", "place", "hspace", "choose / hspace"),
         tuple(_speed_row(hosts, decisions) for hosts, decisions in SIZES.items()),
     )
@@ -69,37 +70,35 @@ def _place(scheduler: Scheduler, request: Request) -> str | None:
     return scheduler.place(request, now=NOW).host
 
 
-def _decisions_a_second(
-    hosts: int, decisions: int, *, numa: bool, decide: Callable[[Scheduler, Request], str | None]
-) -> float:
+def _decisions_a_second(hosts: int, decisions: int, *, numa: bool, decide: Decide) -> float:
     dice = random.Random(1)
-    scheduler = Scheduler(_fleet(hosts, dice), EVERYTHING)
     shapes = _shapes(numa)
-    alive: list[str] = []
+    churn = Churn(Scheduler(_fleet(hosts, dice), EVERYTHING), dice)
     # What is asked for first is computed for all hosts: a service that runs has done so long ago.
-    _live(scheduler, [dice.choice(shapes) for _turn in range(200)], alive, dice, _choose, "warm")
+    churn.play([dice.choice(shapes) for _turn in range(200)], _choose)
     requests = [dice.choice(shapes) for _turn in range(decisions)]
     began = time.process_time()
-    _live(scheduler, requests, alive, dice, decide, "vm")
+    churn.play(requests, decide)
     return decisions / (time.process_time() - began)
 
 
-def _live(
-    scheduler: Scheduler,
-    requests: list[Request],
-    alive: list[str],
-    dice: random.Random,
-    decide: Callable[[Scheduler, Request], str | None],
-    prefix: str,
-) -> None:
-    """Place one after another; once there are three VMs a host, one goes for each that comes."""
-    for number, request in enumerate(requests):
-        host = decide(scheduler, request)
-        assert host is not None, "the fleet of the benchmark is never full"
-        scheduler.take(f"{prefix}-{number}", host, request)
-        alive.append(f"{prefix}-{number}")
-        if len(alive) > 3 * len(scheduler.fleet):
-            scheduler.fleet.remove(alive.pop(dice.randrange(len(alive))))
+class Churn:
+    """VMs that come and go: once there are three a host, one goes for each that comes."""
+
+    def __init__(self, scheduler: Scheduler, dice: random.Random) -> None:
+        self._scheduler, self._dice = scheduler, dice
+        self._alive: list[str] = []
+        self._count = 0
+
+    def play(self, requests: list[Request], decide: Decide) -> None:
+        for request in requests:
+            host = decide(self._scheduler, request)
+            assert host is not None, "the fleet of the benchmark is never full"
+            self._count += 1
+            self._scheduler.take(f"vm-{self._count}", host, request)
+            self._alive.append(f"vm-{self._count}")
+            if len(self._alive) > 3 * len(self._scheduler.fleet):
+                self._scheduler.fleet.remove(self._alive.pop(self._dice.randrange(len(self._alive))))
 
 
 def _fleet(hosts: int, dice: random.Random) -> Fleet:
@@ -129,7 +128,7 @@ def _hspace(hosts: int, vms: int) -> float | None:
 
 
 def _run_hspace(hosts: int, vms: int) -> tuple[float, int]:
-    """Seconds of processor, and VMs that it allocated: as large as will fit at first, then of the size that is asked."""
+    """Seconds of processor, and VMs allocated: as large as will fit first, then of the size that is asked for."""
     program = shutil.which("hspace")
     if program is None:
         raise FileNotFoundError("hspace")
@@ -156,8 +155,8 @@ def _run_hspace(hosts: int, vms: int) -> tuple[float, int]:
 def _packing() -> Table:
     return Table(
         "Packing",
-        "VMs placed before the first refusal: 1,710 part-filled hosts of a real cloud with two NUMA nodes each, and its "
-        "requests C1 and then C2 (`tests/bench/data/topology`), capacity and NUMA only.",
+        "VMs placed before the first refusal: 1,710 part-filled hosts of a real cloud with two NUMA nodes each, and "
+        "its requests C1 and then C2 (`tests/bench/data/topology`), capacity and NUMA only.",
         ("policy", "placed", "of first-fit", "decisions a second of processor"),
         tuple(_packing_rows()),
     )
@@ -172,12 +171,7 @@ def _packing_rows() -> Iterator[tuple[str, ...]]:
 
 def _fill(policy: Policy) -> tuple[int, float]:
     """VMs placed before the first refusal, and seconds of processor."""
-    scheduler = Scheduler(Fleet(topology.hosts()), replace(policy, limits=Limits(1.0, 0)))
-    requests = list(topology.requests())
+    scheduler = Scheduler(Fleet(topology.hosts()), replace(policy, limits=topology.AS_FREE))
+    requests = topology.requests()
     began = time.process_time()
-    for number, request in enumerate(requests):
-        host = scheduler.choose(request, now=NOW)
-        if host is None:
-            return number, time.process_time() - began
-        scheduler.take(f"vm-{number}", host, request)
-    return len(requests), time.process_time() - began
+    return topology.placed_before_refusal(scheduler, requests), time.process_time() - began
