@@ -18,6 +18,8 @@ description:
   - With O(claim) the operation is claimed as well, so that the playbook carries it out instead of the service. If the
     playbook dies, the claim runs out and the service finishes the job.
   - With O(hosts) no service is asked. The same scheduler decides on the hosts given, and nothing is reserved.
+requirements:
+  - NumPy, where O(hosts) are given
 options:
   name:
     description:
@@ -80,13 +82,14 @@ options:
   hosts:
     description:
       - Decide among these hosts, without a service.
-      - Each has C(id), C(cpu) and C(ram), and may have C(disk), C(state), C(cordoned), C(labels), C(load) (0 to 1),
-        C(cpu_overcommit) and C(ram_reserved).
+      - Each has C(id), C(cpu) and C(ram), and may have C(disk), C(numa) (nodes with C(cpu) and C(ram)), C(state),
+        C(cordoned), C(labels), C(load) (0 to 1), C(cpu_overcommit) and C(ram_reserved).
     type: list
     elements: dict
   vms:
     description:
-      - VMs that are on O(hosts) already, each with C(id), C(host), C(cpu), C(ram) and perhaps C(disk).
+      - VMs that are on O(hosts) already, each with C(id), C(host), C(cpu), C(ram) and perhaps C(disk) and C(numa)
+        (over how many nodes it lies).
     type: list
     elements: dict
     default: []
