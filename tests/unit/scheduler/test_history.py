@@ -304,6 +304,25 @@ def test_a_shape_that_weighs_what_another_did_is_another() -> None:
         history.ask(asked)
 
 
+def test_requests_that_differ_in_one_thing_are_not_taken_for_each_other() -> None:
+    nodes = (NumaNode(4, 4096), NumaNode(4, 4096))
+    hosts = [HostView(f"node{number}", 8, 8192, 1000, numa=nodes[:number]) for number in range(3)]
+    history = History(hosts, replace(PACK, limits=Limits(1.0, 0)))
+    base = Request(1, 1024)
+    one_thing_else = [
+        replace(base, cpu=9),
+        replace(base, ram_mib=9000),
+        replace(base, disk_bytes=2000),
+        replace(base, numa=1),
+        replace(base, numa=2),
+        replace(base, host="node2"),
+        replace(base, exclude=frozenset({"node0"})),
+        replace(base, exclude=frozenset({"node1", "node2"})),
+    ]
+    for request in [base, *one_thing_else, base, *reversed(one_thing_else)]:
+        history.ask(request)
+
+
 def test_a_tenth_of_a_cpu_comes_and_goes_without_a_trace() -> None:
     history = History([HostView("node0", 1, 8192, cpu_overcommit=1.0)], SPREAD)
     for _turn in range(3):
