@@ -194,9 +194,9 @@ LAST = [
 ]
 
 SITUATIONS = {
-    "0.3 and 0.7 are a whole CPU": (
-        Scene([ONE_THREAD], [(0, Request(0.1, 64), ())] * 3, []),
-        Request(0.7, 64),
+    "0.9 and 0.1 are a whole CPU": (
+        Scene([ONE_THREAD], [(0, Request(0.9, 64), ())], []),
+        Request(0.1, 64),
         SPREAD,
         "node0",
     ),
