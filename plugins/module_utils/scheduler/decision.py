@@ -12,6 +12,7 @@ from typing import Any
 from ..model.errors import NoCapacityError
 from ..model.reason import Reason
 from ..model.units import MIB, format_cpu, format_mib
+from .remedy import Remedy
 from .request import Request
 
 
@@ -64,6 +65,7 @@ class Decision:
     :param policy: the name of the policy that decided.
     :param policy_version: which of its versions; see ``Policy.version``.
     :param at: the time it was given, in Unix seconds.
+    :param remedies: where ``host`` is None, changes of which each would have made it fit.
     """
 
     request: Request
@@ -73,6 +75,7 @@ class Decision:
     policy: str
     policy_version: str
     at: float
+    remedies: tuple[Remedy, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
         """The decision as JSON, as it is kept with the VM and shown by the API."""
@@ -84,6 +87,7 @@ class Decision:
             "request": _request_mapping(self.request),
             "accepted": [candidate.to_mapping() for candidate in self.accepted],
             "refused": [refusal.to_mapping() for refusal in self.refused],
+            "remedies": [remedy.to_mapping() for remedy in self.remedies],
         }
 
     def no_capacity(self) -> NoCapacityError:
@@ -101,13 +105,18 @@ class Decision:
         return NoCapacityError(
             f"No host can take {asked}: {words}",
             hint=self._hint(),
-            details={"hosts": {refusal.host: refusal.to_mapping()["reasons"] for refusal in self.refused}},
+            details={
+                "hosts": {refusal.host: refusal.to_mapping()["reasons"] for refusal in self.refused},
+                "remedies": [remedy.to_mapping() for remedy in self.remedies],
+            },
         )
 
     def _hint(self) -> str:
         wanted = self.request.host
         if wanted is not None and wanted not in {refusal.host for refusal in self.refused}:
             return f"there is no host {wanted}; there are " + ", ".join(refusal.host for refusal in self.refused)
+        if self.remedies:
+            return "it would fit: " + "; or ".join(f"{one.text} (on {one.host})" for one in self.remedies)
         return "ask for less, or make room: uncordon or add a host"
 
 

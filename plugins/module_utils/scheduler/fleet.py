@@ -11,6 +11,7 @@ those again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,13 @@ class Fleet:
             allocated_ram_mib=int(self.ram_used[row]),
             allocated_disk_bytes=int(self.disk_used[row]),
         )
+
+    def with_open(self, host_id: str) -> Fleet:
+        """The fleet as it would be if a host took VMs. To be read alone: it shares its columns with this one."""
+        opened = copy(self)
+        opened.placeable, opened.cordoned = self.placeable.copy(), self.cordoned.copy()
+        opened.placeable[self.rows[host_id]], opened.cordoned[self.rows[host_id]] = True, False
+        return opened
 
     def add(self, vm: str, host_id: str, request: Request, nodes: tuple[int, ...] = ()) -> None:
         """Promise a VM its share of a host.

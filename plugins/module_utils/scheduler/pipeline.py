@@ -13,6 +13,7 @@ from .decision import Candidate, Decision, Part, Refusal
 from .fleet import Fleet
 from .obstacle import Obstacle, obstacles_on
 from .policy import BALANCED, Policy
+from .remedy import Trial, find_remedies
 from .request import Request
 from .rule import Ask
 from .sheet import REFUSED, Sheet
@@ -62,6 +63,7 @@ class Scheduler:
             policy=self.policy.name,
             policy_version=self.policy.version,
             at=now,
+            remedies=() if row is not None else find_remedies(ask, sheet, self._trial(now)),
         )
 
     def choose_scored(self, request: Request, *, now: float) -> tuple[str, float] | None:
@@ -81,6 +83,13 @@ class Scheduler:
         self._slots.refresh()
         self.fleet.add(vm, host, request, self._slots.nodes(request, self.fleet.rows[host]))
         self.fleet.mix.note(request)
+
+    def _trial(self, now: float) -> Trial:
+        def decide(fleet: Fleet, request: Request) -> str | None:
+            scheduler = self if fleet is self.fleet else Scheduler(fleet, self.policy)
+            return scheduler.choose(request, now=now)
+
+        return decide
 
     def _ask(self, request: Request, now: float) -> Ask:
         self._board.refresh()

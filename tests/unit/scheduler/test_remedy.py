@@ -1,0 +1,106 @@
+"""What is said to make a refused request fit does make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from minicloud_core.model.units import GIB
+from minicloud_core.scheduler.decision import Decision
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.limits import Limits
+from minicloud_core.scheduler.pipeline import place
+from minicloud_core.scheduler.policy import Policy
+from minicloud_core.scheduler.request import Request
+
+from tests.unit.scheduler.test_properties import fleets, policies, requests
+
+NOW = 1_000_000.0
+POLICY = Policy("plain", limits=Limits(cpu_overcommit=1.0, ram_reserved_mib=0))
+SMALL = HostView("small", cpu=4, ram_mib=4096, disk_bytes=10 * GIB)
+LARGE = HostView("large", cpu=8, ram_mib=8192, disk_bytes=20 * GIB)
+
+
+def decide(request: Request, *hosts: HostView) -> Decision:
+    return place(Fleet(hosts), request, POLICY, now=NOW)
+
+
+def offered(request: Request, *hosts: HostView) -> list[tuple[str, str]]:
+    return [(remedy.text, remedy.host) for remedy in decide(request, *hosts).remedies]
+
+
+def test_who_found_a_host_is_offered_nothing() -> None:
+    assert offered(Request(1, 512), SMALL) == []
+
+
+def test_less_of_one_thing_is_the_least_that_will_do() -> None:
+    assert offered(Request(2, 10240), SMALL, LARGE) == [("2 GiB less memory", "large")]
+    assert offered(Request(9, 512), SMALL, LARGE) == [("1 virtual CPU fewer", "large")]
+    assert offered(Request(1, 512, 25 * GIB), SMALL, LARGE) == [("5 GiB less disk", "large")]
+
+
+def test_less_of_two_things_is_offered_where_one_is_not_enough() -> None:
+    assert offered(Request(10, 10240), LARGE) == [("2 virtual CPUs fewer and 2 GiB less memory", "large")]
+    wide = HostView("wide", cpu=16, ram_mib=1024)
+    # On "wide" less memory alone will do, if much less.
+    assert offered(Request(10, 10240), LARGE, wide) == [("9 GiB less memory", "wide")]
+
+
+def test_whole_cpus_are_offered_to_who_asks_for_whole_ones() -> None:
+    used = replace(SMALL, allocated_cpu=2.5)
+    assert offered(Request(2, 512), used) == [("1 virtual CPU fewer", "small")]
+    assert offered(Request(1.75, 512), used) == [("0.25 virtual CPUs fewer", "small")]
+    # Half a CPU is no whole one, and none is no offer.
+    assert offered(Request(1, 512), replace(SMALL, allocated_cpu=3.5)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), [({"cordoned": True}, "uncordon small"), ({"state": "down"}, "small ready again")]
+)
+def test_a_host_that_takes_no_vms_may_be_opened(change: dict[str, object], text: str) -> None:
+    closed = replace(SMALL, **change)  # type: ignore[arg-type]
+    assert offered(Request(1, 512), closed) == [(text, "small")]
+    assert offered(Request(1, 512), replace(closed, allocated_ram_mib=4096)) == []
+
+
+def test_a_condition_that_alone_is_in_the_way_may_go() -> None:
+    full = replace(SMALL, allocated_ram_mib=4000)
+    assert offered(Request(1, 512, host="small"), full, LARGE) == [
+        ("416 MiB less memory", "small"),
+        ("on another host than small", "large"),
+    ]
+    nodes = replace(LARGE, numa=(NumaNode(4, 4096), NumaNode(4, 4096)))
+    assert ("without NUMA nodes of its own", "large") in offered(Request(6, 1024, numa=1), nodes)
+
+
+def test_a_refusal_carries_them_in_hint_and_details() -> None:
+    error = decide(Request(2, 10240), SMALL, LARGE).no_capacity()
+    assert error.hint == "it would fit: 2 GiB less memory (on large)"
+    assert error.details["remedies"] == [{"rules": ["memory"], "text": "2 GiB less memory", "host": "large"}]
+
+
+@given(fleets, requests, policies)
+def test_every_change_that_is_offered_is_true(fleet: list[HostView], request: Request, policy: Policy) -> None:
+    decision = place(Fleet(fleet), request, policy, now=NOW)
+    for remedy in decision.remedies:
+        changed = [replace(host, state="ready", cordoned=False) if host.id == remedy.opened else host for host in fleet]
+        assert place(Fleet(changed), remedy.request, policy, now=NOW).host == remedy.host
+        assert remedy.request != request or remedy.opened is not None
+
+
+MORE: dict[str, Callable[[Request], Request]] = {
+    "cpu": lambda request: replace(request, cpu=request.cpu + 1),
+    "memory": lambda request: replace(request, ram_mib=request.ram_mib + 1),
+    "disk": lambda request: replace(request, disk_bytes=request.disk_bytes + 1),
+}
+
+
+@given(fleets, requests, policies)
+def test_less_of_one_thing_is_never_less_than_needed(fleet: list[HostView], request: Request, policy: Policy) -> None:
+    for remedy in place(Fleet(fleet), request, policy, now=NOW).remedies:
+        if len(remedy.rules) == 1 and remedy.rules[0] in MORE:
+            more = MORE[remedy.rules[0]](remedy.request)
+            assert place(Fleet(fleet), more, policy, now=NOW).host is None
