@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..model.errors import UnavailableError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Vector = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.int64]
     # Which hosts: all of them as a slice, or a few by their row.
-    Rows = slice | npt.NDArray[np.intp]
+    Rows: TypeAlias = "slice | npt.NDArray[np.intp]"
 else:
     try:
         import numpy as np
