@@ -50,7 +50,8 @@ class Policy:
 
     def weights_at(self, fill: float) -> Mapping[str, float]:
         """The weights that count while that share of the fleet is promised."""
-        return self.weights_full if fill >= self.turn_at else self.weights
+        # More than all may be promised, after an overcommit was lowered; that turns no policy that never turns.
+        return self.weights_full if min(fill, 1.0) >= self.turn_at else self.weights
 
     def to_mapping(self) -> dict[str, Any]:
         """The whole policy, as a policy file would say it without ``extends``."""

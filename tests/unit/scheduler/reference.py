@@ -311,7 +311,7 @@ def fill(machines: Sequence[Machine]) -> Fraction:
 
 
 def weights_of(policy: Policy, machines: Sequence[Machine]) -> Mapping[str, float]:
-    return policy.weights_full if fill(machines) >= exact(policy.turn_at) else policy.weights
+    return policy.weights_full if min(Fraction(1), fill(machines)) >= exact(policy.turn_at) else policy.weights
 
 
 def decide(machines: Sequence[Machine], request: Request, policy: Policy, shares: Shares, now: float) -> Answer:

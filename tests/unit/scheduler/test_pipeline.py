@@ -73,6 +73,14 @@ def test_a_score_is_the_weighted_mean_of_its_parts() -> None:
     assert {part.scorer for part in candidate.parts} == {"free_cpu", "free_memory", "load"}
 
 
+def test_a_policy_that_never_turns_does_not_turn_on_a_fleet_promised_many_times_over() -> None:
+    # As after an overcommit was lowered: three times the virtual CPUs that there are to promise.
+    crowded = host("a", cpu_used=96)
+    policy = Policy("plain", weights=SPREAD.weights, filters=("memory",))
+    candidate = decide(crowded, host("b", cpu_used=96, ram_used=1024), policy=policy).accepted[0]
+    assert {part.scorer for part in candidate.parts} == set(SPREAD.weights)
+
+
 def test_without_scorers_the_name_decides() -> None:
     assert decide(host("b"), host("a", ram_used=9000), policy=Policy("plain")).host == "a"
 
