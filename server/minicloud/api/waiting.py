@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from threading import Event, Thread
 
 import structlog
 
 from minicloud.services import event as events
-from minicloud.services.context import SYSTEM, Context
-from minicloud.services.view.event import EventView
+from minicloud.services.context import Context
 
 log = structlog.get_logger("minicloud.api")
 
@@ -38,8 +37,9 @@ class Watch:
         except TimeoutError:
             return
 
-    def concerns(self, view: EventView) -> bool:
-        return self.operation is None or self.operation == view.operation
+    def concerns(self, operations: Set[str | None]) -> bool:
+        """Whether it waits for one of these; events of no operation are of None."""
+        return self.operation is None or self.operation in operations
 
     def wake(self) -> None:
         self._changed.set()
@@ -110,10 +110,11 @@ class Relay:
             newest = events.latest(self._context)
             self._on_loop(self._wake_all)  # of what happened before we began, nobody was told
             return newest, False
-        batch = events.after(self._context, SYSTEM, last, limit=_BATCH)
+        batch = events.news(self._context, last, limit=_BATCH)
         if batch:
-            self._on_loop(lambda: self._tell(batch))
-        return (batch[-1].id if batch else last), len(batch) == _BATCH
+            concerned = {operation for _number, operation in batch}
+            self._on_loop(lambda: self._tell(concerned))
+        return (batch[-1][0] if batch else last), len(batch) == _BATCH
 
     def _on_loop(self, function: Callable[[], None]) -> None:
         if self._loop is None:
@@ -123,9 +124,9 @@ class Relay:
         except RuntimeError:  # it has been closed: nobody waits any more
             self._stopping.set()
 
-    def _tell(self, batch: Sequence[EventView]) -> None:
+    def _tell(self, operations: Set[str | None]) -> None:
         for watch in self._watches:
-            if any(watch.concerns(view) for view in batch):
+            if watch.concerns(operations):
                 watch.wake()
 
     def _wake_all(self) -> None:

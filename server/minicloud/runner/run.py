@@ -19,7 +19,7 @@ import ansible_runner
 
 from .process_tree import become_subreaper, descendants, extinguish, is_connection
 
-NICENESS = 2
+NICENESS = 10
 # How long ansible-runner may take to notice a cancel, in seconds.
 POLL = 0.25
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minicloud.store import event as events
 from minicloud.store.event import EventRow
 
@@ -24,6 +26,12 @@ def after(
             session, last=last, limit=check_limit(limit), project=scope(actor), vm=vm, operation=operation
         )
         return tuple(_show(row) for row in rows)
+
+
+def news(ctx: Context, last: int, *, limit: int) -> Sequence[tuple[int, str | None]]:
+    """The numbers of the events after number ``last``, in order, each with the operation that it tells of."""
+    with ctx.read() as session:
+        return events.news(session, last=last, limit=limit)
 
 
 def latest(ctx: Context) -> int:

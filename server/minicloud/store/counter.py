@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, update
+from typing import Final
+
+from sqlalchemy import BigInteger, bindparam, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
@@ -17,13 +19,16 @@ class CounterRow(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
+# Written once: to put it together anew costs three times what the database takes to answer it.
+_NEXT: Final = (
+    update(CounterRow)
+    .where(CounterRow.name == bindparam("counter"))
+    .values(value=CounterRow.value + 1)
+    .returning(CounterRow.value)
+    .execution_options(synchronize_session=False)
+)
+
+
 def next_number(session: Session, name: str) -> int:
     """Take the next number. Other takers wait until this transaction ends."""
-    change = (
-        update(CounterRow)
-        .where(CounterRow.name == name)
-        .values(value=CounterRow.value + 1)
-        .returning(CounterRow.value)
-        .execution_options(synchronize_session=False)
-    )
-    return session.execute(change).scalar_one()
+    return session.execute(_NEXT, {"counter": name}).scalar_one()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import BigInteger, CheckConstraint, CursorResult, func, select, update
+from sqlalchemy import BigInteger, CheckConstraint, CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
@@ -58,6 +58,17 @@ class HostRow(Base):
     updated_at: Mapped[datetime]
 
 
+# Written once: to put them together anew costs three times what the database takes to answer them.
+_EVERYTHING: Final = select(HostRow).order_by(HostRow.name)
+_LOCK_ALL: Final = _EVERYTHING.with_for_update(key_share=True).execution_options(populate_existing=True)
+_ADVANCE: Final = (
+    update(HostRow)
+    .where(HostRow.name == bindparam("host"), HostRow.generation == bindparam("seen"))
+    .values(generation=HostRow.generation + 1)
+    .execution_options(synchronize_session=False)
+)
+
+
 def find(session: Session, name: str) -> HostRow | None:
     return session.get(HostRow, name)
 
@@ -70,23 +81,17 @@ def lock(session: Session, name: str) -> HostRow | None:
 
 def lock_all(session: Session) -> Sequence[HostRow]:
     """Every host, for this transaction alone."""
-    query = select(HostRow).order_by(HostRow.name).with_for_update(key_share=True)
-    return session.scalars(query.execution_options(populate_existing=True)).all()
+    return session.scalars(_LOCK_ALL).all()
 
 
 def advance(session: Session, name: str, generation: int) -> bool:
     """Move the host's generation on, if it still is what the caller decided by."""
-    change = (
-        update(HostRow)
-        .where(HostRow.name == name, HostRow.generation == generation)
-        .values(generation=HostRow.generation + 1)
-        .execution_options(synchronize_session=False)
-    )
-    return cast(CursorResult[Any], session.execute(change)).rowcount == 1
+    result = session.execute(_ADVANCE, {"host": name, "seen": generation})
+    return cast(CursorResult[Any], result).rowcount == 1
 
 
 def everything(session: Session) -> Sequence[HostRow]:
-    return session.scalars(select(HostRow).order_by(HostRow.name)).all()
+    return session.scalars(_EVERYTHING).all()
 
 
 def named(session: Session, names: Collection[str]) -> Mapping[str, HostRow]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, select
+from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
@@ -28,20 +28,24 @@ class ImageRow(Base):
     created_at: Mapped[datetime]
 
 
+# Written once: to put them together anew costs three times what the database takes to answer them.
+_NAMED: Final = select(ImageRow).where(ImageRow.name == bindparam("image"))
+_LOCK: Final = _NAMED.with_for_update().execution_options(populate_existing=True)
+_SHARE: Final = _NAMED.with_for_update(read=True, key_share=True).execution_options(populate_existing=True)
+
+
 def find(session: Session, name: str) -> ImageRow | None:
-    return session.get(ImageRow, name)
+    return session.scalars(_NAMED, {"image": name}).one_or_none()
 
 
 def lock(session: Session, name: str) -> ImageRow | None:
     """The image, for this transaction alone."""
-    query = select(ImageRow).where(ImageRow.name == name).with_for_update()
-    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    return session.scalars(_LOCK, {"image": name}).one_or_none()
 
 
 def share(session: Session, name: str) -> ImageRow | None:
     """The image, which nobody may remove until this transaction ends."""
-    query = select(ImageRow).where(ImageRow.name == name).with_for_update(read=True, key_share=True)
-    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    return session.scalars(_SHARE, {"image": name}).one_or_none()
 
 
 def page(session: Session, *, after: str | None, limit: int) -> Sequence[ImageRow]:

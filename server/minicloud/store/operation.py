@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from minicloud_core.model.host import REACHABLE
 from minicloud_core.model.operation import OPEN
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     or_,
@@ -91,6 +92,53 @@ class OperationRow(Base):
     ended_at: Mapped[datetime | None]
 
 
+def _has_predecessor() -> ColumnElement[bool]:
+    earlier = aliased(OperationRow)
+    return exists().where(
+        and_(
+            earlier.vm == OperationRow.vm,
+            earlier.exclusive,
+            earlier.state.in_(sorted(OPEN)),
+            earlier.number < OperationRow.number,
+        )
+    )
+
+
+def _ready(*, of_kinds: bool) -> Select[OperationRow]:
+    reachable = exists().where(HostRow.name == OperationRow.host, HostRow.state.in_(sorted(REACHABLE)))
+    # A host that came back is rid of stale copies before anything else may happen there.
+    returning = exists().where(HostRow.name == OperationRow.host, HostRow.state == "registering")
+    query = (
+        select(OperationRow)
+        .where(
+            OperationRow.state == "queued",
+            OperationRow.not_before <= bindparam("now"),
+            # A fence is for hosts that do not answer; it runs on the control node.
+            or_(OperationRow.kind == "host.fence", reachable, and_(OperationRow.kind == "domain.purge", returning)),
+        )
+        .order_by(OperationRow.priority, OperationRow.number)
+        .limit(bindparam("most"))
+        .execution_options(populate_existing=True)
+    )
+    return query.where(OperationRow.kind.in_(bindparam("kinds", expanding=True))) if of_kinds else query
+
+
+def _claimable(*, of_kinds: bool) -> tuple[Select[OperationRow], Select[OperationRow]]:
+    """Operations that take a VM for themselves, and others."""
+    ready = _ready(of_kinds=of_kinds)
+    taking = (
+        ready.join(VmRow, VmRow.id == OperationRow.vm)
+        .where(OperationRow.exclusive, ~_has_predecessor())
+        .with_for_update(of=(OperationRow, VmRow), skip_locked=True, key_share=True)
+    )
+    naming = ready.where(~OperationRow.exclusive).with_for_update(of=OperationRow, skip_locked=True, key_share=True)
+    return taking, naming
+
+
+# Written once, of all kinds and of some: to put them together anew costs more than the database takes to answer them.
+_CLAIMABLE: Final = (_claimable(of_kinds=False), _claimable(of_kinds=True))
+
+
 def find(session: Session, operation_id: str) -> OperationRow | None:
     return session.scalars(select(OperationRow).where(OperationRow.id == operation_id)).one_or_none()
 
@@ -153,22 +201,8 @@ def claimable(session: Session, *, now: datetime, limit: int, kinds: Collection[
     Rows that another transaction has locked are passed over rather than waited for, so claimers never queue behind
     each other, and never wait while they hold something.
     """
-    taking = (
-        _ready(now, kinds)
-        .join(VmRow, VmRow.id == OperationRow.vm)
-        .where(OperationRow.exclusive, ~_has_predecessor())
-        .limit(limit)
-        .with_for_update(of=(OperationRow, VmRow), skip_locked=True, key_share=True)
-    )
-    naming = (
-        _ready(now, kinds)
-        .where(~OperationRow.exclusive)
-        .limit(limit)
-        .with_for_update(of=OperationRow, skip_locked=True, key_share=True)
-    )
-    rows = [
-        row for query in (taking, naming) for row in session.scalars(query.execution_options(populate_existing=True))
-    ]
+    values = {"now": now, "most": limit, "kinds": [*(kinds or ())]}
+    rows = [row for query in _CLAIMABLE[kinds is not None] for row in session.scalars(query, values)]
     rows.sort(key=lambda row: (row.priority, row.number))
     return rows[:limit]
 
@@ -235,32 +269,3 @@ def counts(session: Session) -> Mapping[tuple[str, str], int]:
     """How many operations of a kind are in a state."""
     query = select(OperationRow.kind, OperationRow.state, func.count()).group_by(OperationRow.kind, OperationRow.state)
     return {(kind, state): count for kind, state, count in session.execute(query)}
-
-
-def _ready(now: datetime, kinds: Collection[str] | None) -> Select[OperationRow]:
-    reachable = exists().where(HostRow.name == OperationRow.host, HostRow.state.in_(sorted(REACHABLE)))
-    # A host that came back is rid of stale copies before anything else may happen there.
-    returning = exists().where(HostRow.name == OperationRow.host, HostRow.state == "registering")
-    query = (
-        select(OperationRow)
-        .where(
-            OperationRow.state == "queued",
-            OperationRow.not_before <= now,
-            # A fence is for hosts that do not answer; it runs on the control node.
-            or_(OperationRow.kind == "host.fence", reachable, and_(OperationRow.kind == "domain.purge", returning)),
-        )
-        .order_by(OperationRow.priority, OperationRow.number)
-    )
-    return query if kinds is None else query.where(OperationRow.kind.in_(kinds))
-
-
-def _has_predecessor() -> ColumnElement[bool]:
-    earlier = aliased(OperationRow)
-    return exists().where(
-        and_(
-            earlier.vm == OperationRow.vm,
-            earlier.exclusive,
-            earlier.state.in_(sorted(OPEN)),
-            earlier.number < OperationRow.number,
-        )
-    )

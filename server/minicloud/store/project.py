@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import BigInteger, select
+from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
@@ -25,14 +26,18 @@ class ProjectRow(Base):
     updated_at: Mapped[datetime]
 
 
+# Written once: to put them together anew costs three times what the database takes to answer them.
+_NAMED: Final = select(ProjectRow).where(ProjectRow.name == bindparam("project"))
+_LOCK: Final = _NAMED.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
 def find(session: Session, name: str) -> ProjectRow | None:
-    return session.get(ProjectRow, name)
+    return session.scalars(_NAMED, {"project": name}).one_or_none()
 
 
 def lock(session: Session, name: str) -> ProjectRow | None:
     """The project, for this transaction alone: who counts against a quota must not be overtaken."""
-    query = select(ProjectRow).where(ProjectRow.name == name).with_for_update(key_share=True)
-    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    return session.scalars(_LOCK, {"project": name}).one_or_none()
 
 
 def page(session: Session, *, after: str | None, limit: int) -> Sequence[ProjectRow]:

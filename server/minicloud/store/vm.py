@@ -65,7 +65,10 @@ class VmRow(Base):
     addresses: Mapped[list[Any]] = mapped_column(default=list)
 
 
-# Written once: to put it together anew costs three times what the database takes to answer it.
+# Written once: to put them together anew costs three times what the database takes to answer them.
+_BY_NAME: Final = select(VmRow).where(
+    VmRow.deleted_at.is_(None), VmRow.project == bindparam("within"), VmRow.name == bindparam("called")
+)
 _USAGE: Final = (
     select(
         VmRow.project,
@@ -112,7 +115,7 @@ def by_reference(session: Session, reference: str, project: str | None) -> Seque
 
 def by_name(session: Session, project: str, name: str) -> VmRow | None:
     """The VM of that name that is not deleted."""
-    return session.scalars(_alive().where(VmRow.project == project, VmRow.name == name)).one_or_none()
+    return session.scalars(_BY_NAME, {"within": project, "called": name}).one_or_none()
 
 
 def by_uuids(session: Session, uuids: Collection[str]) -> Mapping[str, VmRow]:

@@ -81,13 +81,13 @@ def test_another_processs_change_is_found_by_looking(world: World) -> None:
 def test_a_hundred_who_wait_cost_one_query_a_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fleet("node1")
     asked: list[int] = []
-    real = waiting.events.after
+    real = waiting.events.news
 
     def counting(*arguments: object, **named: object) -> object:
         asked.append(1)
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(waiting.events, "after", counting)
+    monkeypatch.setattr(waiting.events, "news", counting)
 
     async def scenario(relay: Relay) -> float:
         waiters = [asyncio.create_task(_wait(relay)) for _number in range(100)]
@@ -125,7 +125,7 @@ def test_stopping_lets_everybody_go(world: World) -> None:
 
 def test_a_database_that_fails_for_a_while_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fleet("node1")
-    real, failures = waiting.events.after, [1, 1]
+    real, failures = waiting.events.news, [1, 1]
 
     def failing(*arguments: object, **named: object) -> object:
         if failures:
@@ -133,7 +133,7 @@ def test_a_database_that_fails_for_a_while_is_asked_again(world: World, monkeypa
             raise OSError("gone for a moment")
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(waiting.events, "after", failing)
+    monkeypatch.setattr(waiting.events, "news", failing)
 
     async def scenario(relay: Relay) -> float:
         with relay.watch() as watch:
