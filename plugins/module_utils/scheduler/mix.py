@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Final
 
-from .request import Request
+from .request import Request, Shape
 
 # Requests looked back upon; shapes told apart, the most frequent ones; requests after which they are counted anew.
 RECENT: Final = 1024
 SHAPES: Final = 32
 EVERY: Final = 128
-
-# Virtual CPUs, MiB and NUMA nodes.
-Shape = tuple[float, int, int]
 
 # What clouds are usually asked for: powers of two, with 2 or 4 GiB for each CPU, on one NUMA node or in halves on two.
 # It counts as so many requests of each shape, until real ones have taken their place.
@@ -43,7 +40,7 @@ class Mix:
 
     def note(self, request: Request) -> None:
         """Remember a request."""
-        self._recent.append((request.cpu, request.ram_mib, request.numa))
+        self._recent.append(request.shape)
         self._noted += 1
         if self._noted % EVERY == 0:
             self._recount()

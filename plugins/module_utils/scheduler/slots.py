@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from .arrays import ALL, np
 from .board import Board
-from .mix import Mix, Shape
-from .request import Request
+from .mix import Mix
+from .request import Request, Shape
 
 if TYPE_CHECKING:
     from .arrays import Integers, Mask, Rows, Vector
@@ -42,7 +42,7 @@ class SlotBook:
         self._shares: tuple[float, ...] = ()
         self._weights: Vector = np.empty(0)
         self._left: Integers = np.zeros(0, dtype=np.int64)
-        self._losses: OrderedDict[tuple[float, int, int], Losses] = OrderedDict()
+        self._losses: OrderedDict[Shape, Losses] = OrderedDict()
         self.version = 0
 
     def refresh(self) -> None:
@@ -124,7 +124,7 @@ class SlotBook:
             self.version += 1
 
     def _loss(self, request: Request) -> Losses:
-        key = (request.cpu, request.ram_mib, request.numa)
+        key = request.shape
         losses = self._losses.get(key)
         if losses is None:
             losses = self._losses[key] = Losses(self._board, self.slots, self._shapes, request)

@@ -16,9 +16,8 @@ import pytest
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.limits import Limits
-from minicloud_core.scheduler.mix import Shape
 from minicloud_core.scheduler.policy import Policy
-from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.request import Request, Shape
 
 Shares = Sequence[tuple[Shape, float]]
 Nodes = tuple[int, ...]

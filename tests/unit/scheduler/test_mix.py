@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minicloud_core.scheduler.mix import EVERY, RECENT, SHAPES, USUAL, Mix, Shape
-from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.mix import EVERY, RECENT, SHAPES, USUAL, Mix
+from minicloud_core.scheduler.request import Request, Shape
 
 
 def note(mix: Mix, *requests: Request, times: int) -> None:

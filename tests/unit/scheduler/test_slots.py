@@ -10,8 +10,8 @@ from minicloud_core.scheduler.board import Board
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode
 from minicloud_core.scheduler.limits import Limits
-from minicloud_core.scheduler.mix import RECENT, Shape
-from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.mix import RECENT
+from minicloud_core.scheduler.request import Request, Shape
 from minicloud_core.scheduler.slots import MOST, Room, Shapes, SlotBook
 
 from tests.unit.scheduler import reference
