@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from .errors import InputError, Problem
 from .name import check_labels, check_name
+from .placement import PlacementSpec, check_spread, read_placement
 from .transition import TransitionTable
 from .units import GIB, MIB, format_mib, parse_bytes, parse_mib
 
@@ -101,7 +102,7 @@ class CloudInitSpec:
 
 @dataclass(frozen=True)
 class VmSpec:
-    """What a caller wants of a VM. ``ram_mib`` in MiB. Equal specs have equal hashes."""
+    """What a caller wants of a VM. ``ram_mib`` in MiB. Specs of equal machines have equal hashes."""
 
     name: str
     cpu: int = DEFAULT_CPU
@@ -112,12 +113,18 @@ class VmSpec:
     cloud_init: CloudInitSpec | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     host: str | None = None
+    placement: PlacementSpec = field(default_factory=PlacementSpec)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The spec as JSON, as it is stored."""
+        """The spec as JSON, as it is stored. Without ``placement`` where nothing is asked of its place."""
         mapping = asdict(self)
         mapping["labels"] = dict(self.labels)
-        return mapping
+        del mapping["placement"]
+        return mapping | self._placement_mapping()
+
+    def _placement_mapping(self) -> dict[str, Any]:
+        asked = self.placement.to_mapping()
+        return {"placement": asked} if asked else {}
 
     @classmethod
     def from_stored(cls, mapping: Mapping[str, Any]) -> VmSpec:
@@ -135,6 +142,7 @@ class VmSpec:
             else CloudInitSpec(cloud_init["user_data"], tuple(cloud_init["ssh_keys"]), cloud_init["network_config"]),
             labels=dict(mapping["labels"]),
             host=mapping.get("host"),
+            placement=PlacementSpec.from_stored(mapping.get("placement", {})),
         )
 
     @property
@@ -145,12 +153,14 @@ class VmSpec:
         """A digest of everything that makes the domain; where it was asked to run is not part of what it is."""
         content = self.to_mapping()
         content.pop("host")
+        content.pop("placement", None)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: VmSpec) -> dict[str, dict[str, Any]]:
         """Fields in which ``other`` differs: ``{"cpu": {"existing": 1, "requested": 2}}``."""
-        mine, theirs = self.to_mapping(), other.to_mapping()
+        nothing: dict[str, Any] = {"placement": {}}
+        mine, theirs = nothing | self.to_mapping(), nothing | other.to_mapping()
         return {
             key: {"existing": mine[key], "requested": theirs[key]}
             for key in mine
@@ -158,14 +168,15 @@ class VmSpec:
         }
 
 
-_FIELDS: Final = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host")
+_FIELDS: Final = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host", "placement")
 
 
 def parse_spec(body: Mapping[str, Any]) -> VmSpec:
     """Read what a caller wrote into a spec, naming every field that is wrong at once.
 
     :param body: ``name`` and any of ``cpu``, ``ram`` (``"4G"`` or MiB), ``image``, ``disks`` (sizes or mappings with
-        ``size`` and ``pool``), ``nics`` (network names or mappings), ``cloud_init``, ``labels``, ``host``.
+        ``size`` and ``pool``), ``nics`` (network names or mappings), ``cloud_init``, ``labels``, ``host``,
+        ``placement`` (see ``model.placement``).
     :raises InputError: with one problem for each wrong field; unknown fields are wrong.
     """
     parser = _Parser(body)
@@ -180,7 +191,9 @@ def parse_spec(body: Mapping[str, Any]) -> VmSpec:
         cloud_init=parser.read("cloud_init", _read_cloud_init, None),
         labels=parser.read("labels", _read_labels, {}),
         host=parser.read("host", _read_name, None),
+        placement=parser.read("placement", read_placement, PlacementSpec()),
     )
+    parser.problems += check_spread(spec.placement, spec.labels)
     if body.get("name") is None:
         parser.problems.append(Problem("name", "a name is needed", "a name such as web01"))
     if parser.problems:
