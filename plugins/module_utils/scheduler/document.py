@@ -10,6 +10,7 @@ ones count MiB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..model.errors import InputError
@@ -102,10 +103,12 @@ class _FleetReader(FieldReader):
         nodes_first = sorted(self._vms.values(), key=lambda item: _size(item[1]), reverse=True)
         for field, vm in nodes_first:
             host = str(vm.request.host)
-            if not vm.request.numa:
-                fleet.add(vm.id, host, vm.request)
-            elif _has_nodes(board, vm.request, host):
-                scheduler.take(vm.id, host, vm.request)
+            # There it is; whether it could be elsewhere, its other fields say.
+            request = replace(vm.request, host=None)
+            if not request.numa:
+                fleet.add(vm.id, host, request)
+            elif _has_nodes(board, request, host):
+                scheduler.take(vm.id, host, request)
             else:
                 message = f"too few NUMA nodes of {host} have room for a part of it, {vm.request.numa} wanted"
                 self.refuse(f"{field}.numa", message, "as many nodes as it has room on, or none")

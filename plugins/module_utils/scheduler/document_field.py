@@ -111,6 +111,23 @@ class FieldReader:
             return 0
         return value
 
+    def whole(self, value: Any, field: str, least: int, most: int, *, missing: int | None = 0) -> int:
+        """A whole number between two.
+
+        :param missing: what nothing counts as; None where there must be something.
+        """
+        if value is None and missing is not None:
+            return missing
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.refuse(field, f"{value!r} is no such number", f"a whole number, {least} to {most}")
+            return least
+        return value
+
+    def names(self, value: Any, field: str, what: str) -> frozenset[str]:
+        """A list of names, in no order."""
+        items = self.items(value, field)
+        return frozenset(self.text(item, f"{field}.{index}", what) for index, item in enumerate(items))
+
     def mib(self, value: Any, field: str) -> int:
         """A size in MiB."""
         return self._size(parse_mib, value, field, SIZE_MAX // MIB)

@@ -130,6 +130,6 @@ def test_a_line_that_is_none_is_named(folder: Path, line: str, place: str) -> No
 
 
 def test_all_that_is_wrong_in_a_line_is_named_at_once(folder: Path) -> None:
-    line = '{"at": "now", "op": "create", "vm": {"id": "", "cpu": 1, "ram": "x", "priority": 5}}'
-    fields = ["at", "vm.priority", "vm.ram", "vm.id"]
+    line = '{"at": "now", "op": "create", "vm": {"id": "", "cpu": 1, "ram": "x", "priority": "high"}}'
+    fields = ["at", "vm.ram", "vm.priority", "vm.id"]
     assert trace_problems(line) == [f"requests.jsonl:1: {field}" for field in fields]

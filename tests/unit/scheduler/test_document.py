@@ -90,12 +90,6 @@ def test_each_wrong_field_of_a_vm_is_named_by_its_path(vm: dict[str, object], fi
     assert [problem.field for problem in caught.value.problems] == [f"vms.1.{field}"]
 
 
-@pytest.mark.parametrize("field", ["project", "priority", "affinity", "anti_affinity"])
-def test_what_no_rule_reads_is_refused_in_plain_words(field: str) -> None:
-    with pytest.raises(InputError, match="no rule of this version reads it"):
-        read_fleet([HOST], [{**VM, field: "x"}], at=0)
-
-
 @pytest.mark.parametrize("item", [None, 3, "a", ["a"]])
 def test_what_is_no_mapping_is_neither_a_host_nor_a_vm(item: object) -> None:
     with pytest.raises(InputError) as caught:
