@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .errors import InputError, Problem
-from .name import NAME_RULE, check_labels, check_name
+from .name import check_labels
 
 TERMS_MAX: Final = 32
 SPREADS_MAX: Final = 4
@@ -21,13 +21,20 @@ PRIORITY_MIN: Final = -1000
 PRIORITY_MAX: Final = 1000
 BANDWIDTH_MAX_MBPS: Final = 10_000_000
 
-TERM_PATTERN: Final = r"^((vm|group):[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]{0,63})$"
+# As documents and the API's description carry them.
 KEY_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
+GROUP_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 FEATURE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+TERM_PATTERN: Final = (
+    r"^(vm:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    r"|group:[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+    r"|[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]{0,63})$"
+)
 TERM_RULE: Final = "vm:web01 (a VM by name or id), group:db, or a label such as tier=web"
 
 _TERM = re.compile(TERM_PATTERN)
 _KEY = re.compile(KEY_PATTERN)
+_GROUP = re.compile(GROUP_PATTERN)
 _FEATURE = re.compile(FEATURE_PATTERN)
 
 # Lists of terms, hard ones first. The two halves of a pair contradict each other where they name the same.
@@ -44,13 +51,19 @@ HOST: Final = "host"
 
 @dataclass(frozen=True)
 class SpreadSpec:
-    """At most so many of a group on hosts that have one value of a label; ``host`` stands for the host itself."""
+    """At most so many VMs of a kind in one failure domain.
+
+    :param by: a label of hosts, such as ``rack``: hosts with one value of it are one domain. ``host``: each for itself.
+    :param label: counted are VMs that carry the same value of this label; None for those of the same group.
+    """
 
     by: str
     at_most: int = 1
+    label: str | None = None
 
     def to_mapping(self) -> dict[str, Any]:
-        return {"by": self.by, "at_most": self.at_most}
+        mapping = {"by": self.by, "at_most": self.at_most}
+        return mapping if self.label is None else {**mapping, "label": self.label}
 
 
 @dataclass(frozen=True)
@@ -63,9 +76,9 @@ class PlacementSpec:
     :param group: the group that the VM belongs to, within its project.
     :param affinity: on the host of one of those; ``anti_affinity``: on none of theirs.
     :param prefer_with: rather there; ``prefer_apart``: rather not.
-    :param spread: how many of the same group, or of the same labels where it has none, one failure may take.
+    :param spread: how many of its kind one failure may take.
     :param priority: VMs of a lower one may have to make room.
-    :param pinned: no planner moves it.
+    :param pinned: its virtual CPUs count for a whole thread each, and no planner moves it.
     :param cpu_features: features that the host's CPU must have, such as ``avx2``.
     :param bandwidth_mbps: network bandwidth that is kept for it, in Mbit/s.
     """
@@ -122,6 +135,9 @@ _FIELDS: Final = (
 )  # fmt: skip
 
 
+_SPREAD_FIELDS: Final = ("by", "at_most", "label")
+
+
 def read_placement(value: Any, key: str = "placement") -> PlacementSpec:
     """Read what a caller wrote, naming every field that is wrong at once.
 
@@ -153,11 +169,16 @@ def read_placement(value: Any, key: str = "placement") -> PlacementSpec:
 
 
 def check_spread(spec: PlacementSpec, labels: Mapping[str, str], key: str = "placement") -> list[Problem]:
-    """Problems with spreading a VM of those labels: without a group and labels there is nothing to count."""
-    if spec.spread and spec.group is None and not labels:
-        message = "nothing says which VMs are counted"
-        return [Problem(f"{key}.spread", message, "with a group, or with labels that those VMs share")]
-    return []
+    """Problems with spreading a VM of those labels: it has to be one of those that are counted."""
+    problems = []
+    for index, spread in enumerate(spec.spread):
+        if spread.label is None and spec.group is None:
+            message = "nothing says which VMs are counted"
+            problems.append(Problem(f"{key}.spread.{index}", message, "with a group, or with the label of a VM"))
+        elif spread.label is not None and spread.label not in labels:
+            allowed = "one of the VM's labels" + (": " + ", ".join(sorted(labels)) if labels else ", which has none")
+            problems.append(Problem(f"{key}.spread.{index}.label", f"the VM has no label {spread.label}", allowed))
+    return problems
 
 
 class _Reader:
@@ -194,7 +215,7 @@ def _conflicts(spec: PlacementSpec, key: str) -> Iterator[Problem]:
                 yield Problem(f"{key}.{unwanted}.{where}", message, f"in {wanted} or in {unwanted}")
     together = f"group:{spec.group}" in spec.affinity
     for index, spread in enumerate(spec.spread):
-        if together and spread.by == HOST:
+        if together and spread.by == HOST and spread.label is None:
             message = f"{key}.affinity keeps group {spec.group} on one host, and this keeps it apart"
             yield Problem(f"{key}.spread.{index}", message, "one of the two")
 
@@ -207,9 +228,10 @@ def _read_labels(value: Any, key: str) -> dict[str, str]:
 
 
 def _read_group(value: Any, key: str) -> str:
-    if check_name(value, field=key):
-        raise InputError([Problem(key, f"{value!r} is not a group's name", NAME_RULE)])
-    return str(value)
+    if not isinstance(value, str) or not _GROUP.fullmatch(value):
+        allowed = "up to 63 letters, digits, . _ -, a letter or digit at each end"
+        raise InputError([Problem(key, f"{value!r} is not a group's name", allowed)])
+    return value
 
 
 def _read_terms(value: Any, key: str) -> tuple[str, ...]:
@@ -246,11 +268,11 @@ def _once(words: list[Any], key: str, problems: list[Problem]) -> tuple[str, ...
 
 def _read_spreads(value: Any, key: str) -> tuple[SpreadSpec, ...]:
     spreads = [_read_spread(item, f"{key}.{index}") for index, item in enumerate(_read_list(value, key, SPREADS_MAX))]
-    labels = [spread.by for spread in spreads]
+    counted = [(spread.by, spread.label) for spread in spreads]
     problems = [
-        Problem(f"{key}.{index}.by", f"{label} is named twice", "each once")
-        for index, label in enumerate(labels)
-        if label in labels[:index]
+        Problem(f"{key}.{index}.by", f"{spread.by} is named twice for the same VMs", "each once")
+        for index, spread in enumerate(spreads)
+        if counted[index] in counted[:index]
     ]
     if problems:
         raise InputError(problems)
@@ -259,17 +281,19 @@ def _read_spreads(value: Any, key: str) -> tuple[SpreadSpec, ...]:
 
 def _read_spread(item: Any, key: str) -> SpreadSpec:
     mapping = item if isinstance(item, Mapping) else {"by": item}
-    unknown = [name for name in mapping if name not in ("by", "at_most")]
-    problems = [Problem(f"{key}.{name}", "unknown field", "one of by, at_most") for name in unknown]
-    by, at_most = mapping.get("by"), mapping.get("at_most", 1)
+    unknown = [name for name in mapping if name not in _SPREAD_FIELDS]
+    problems = [Problem(f"{key}.{name}", "unknown field", "one of " + ", ".join(_SPREAD_FIELDS)) for name in unknown]
+    by, at_most, label = mapping.get("by"), mapping.get("at_most", 1), mapping.get("label")
     if not isinstance(by, str) or not _KEY.fullmatch(by):
         problems.append(Problem(f"{key}.by", f"{by!r} is not a label of hosts", "a label such as rack, or host"))
     if not _is_whole(at_most, 1, AT_MOST_MAX):
         allowed = f"a whole number from 1 to {AT_MOST_MAX}"
         problems.append(Problem(f"{key}.at_most", f"{at_most!r} is not a number of VMs", allowed))
+    if label is not None and (not isinstance(label, str) or not _KEY.fullmatch(label)):
+        problems.append(Problem(f"{key}.label", f"{label!r} is not a label of VMs", "a label such as tier"))
     if problems:
         raise InputError(problems)
-    return SpreadSpec(str(by), int(at_most))
+    return SpreadSpec(str(by), int(at_most), label)
 
 
 def _read_priority(value: Any, key: str) -> int:

@@ -28,7 +28,7 @@ def test_every_field_is_read() -> None:
             "anti_affinity": ["group:db", "tier=batch"],
             "prefer_with": ["vm:vm-101"],
             "prefer_apart": ["example.org/noisy="],
-            "spread": ["host", {"by": "rack", "at_most": 2}],
+            "spread": ["host", {"by": "rack", "at_most": 2, "label": "tier"}],
             "priority": -5,
             "pinned": True,
             "cpu_features": ["avx2", "sse4.2"],
@@ -42,7 +42,7 @@ def test_every_field_is_read() -> None:
         anti_affinity=("group:db", "tier=batch"),
         prefer_with=("vm:vm-101",),
         prefer_apart=("example.org/noisy=",),
-        spread=(SpreadSpec("host"), SpreadSpec("rack", 2)),
+        spread=(SpreadSpec("host"), SpreadSpec("rack", 2, "tier")),
         priority=-5,
         pinned=True,
         cpu_features=("avx2", "sse4.2"),
@@ -63,7 +63,7 @@ def test_what_is_not_said_is_not_asked() -> None:
         ({"afinity": []}, {"p.afinity"}),
         ({"host_labels": {"a b": "c"}}, {"p.host_labels.a b"}),
         ({"host_labels": ["ssd"]}, {"p.host_labels"}),
-        ({"group": "Data Base"}, {"p.group"}),
+        ({"group": "data base"}, {"p.group"}),
         ({"affinity": "vm:web01"}, {"p.affinity"}),
         ({"affinity": ["web01"]}, {"p.affinity.0"}),
         ({"affinity": ["vm:web01", "host:node1"]}, {"p.affinity.1"}),
@@ -77,6 +77,7 @@ def test_what_is_not_said_is_not_asked() -> None:
         ({"spread": [{"at_most": 1}]}, {"p.spread.0.by"}),
         ({"spread": [{"by": "rack", "at_most": 0, "why": 1}]}, {"p.spread.0.at_most", "p.spread.0.why"}),
         ({"spread": ["rack", {"by": "rack", "at_most": 2}]}, {"p.spread.1.by"}),
+        ({"spread": [{"by": "rack", "label": "a b"}]}, {"p.spread.0.label"}),
         ({"priority": 1001}, {"p.priority"}),
         ({"priority": True}, {"p.priority"}),
         ({"priority": "high"}, {"p.priority"}),
@@ -124,8 +125,12 @@ def test_a_group_cannot_be_kept_together_and_apart() -> None:
 def test_spreading_needs_somebody_to_count() -> None:
     with pytest.raises(InputError) as caught:
         parse_spec({"name": "a", "placement": {"spread": ["rack"]}})
-    assert [problem.field for problem in caught.value.problems] == ["placement.spread"]
-    assert parse_spec({"name": "a", "labels": {"tier": "db"}, "placement": {"spread": ["rack"]}}).placement.spread
+    assert [problem.field for problem in caught.value.problems] == ["placement.spread.0"]
+    by_tier = {"spread": [{"by": "rack", "label": "tier"}]}
+    with pytest.raises(InputError) as caught:
+        parse_spec({"name": "a", "labels": {"role": "db"}, "placement": by_tier})
+    assert [problem.field for problem in caught.value.problems] == ["placement.spread.0.label"]
+    assert parse_spec({"name": "a", "labels": {"tier": "db"}, "placement": by_tier}).placement.spread
     assert parse_spec({"name": "a", "placement": {"group": "db", "spread": ["rack"]}}).placement.spread
 
 
@@ -138,7 +143,7 @@ placements = st.fixed_dictionaries(
         "group": words,
         "affinity": st.lists(terms, max_size=3, unique=True),
         "prefer_with": st.lists(terms, max_size=3, unique=True),
-        "spread": st.lists(words, max_size=2, unique=True),
+        "spread": st.lists(words.map(lambda by: {"by": by, "label": "tier"}), max_size=2, unique_by=str),
         "priority": st.integers(-1000, 1000),
         "pinned": st.booleans(),
         "cpu_features": st.lists(words, max_size=3, unique=True),
