@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the scheduler is asked for a VM: from its spec, and from what is asked of its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ..model.placement import PlacementSpec
+from ..model.vm import VmSpec
+from .request import Request
+from .spread import Spread
+from .term import VM, vm_term
+
+_NOTHING = PlacementSpec()
+
+
+def request_of(
+    spec: VmSpec,
+    *,
+    project: str,
+    disk_bytes: int | None = None,
+    architecture: str | None = None,
+    ids: Mapping[str, str] | None = None,
+) -> Request:
+    """What a VM of that spec asks for.
+
+    :param disk_bytes: all its disks together, where an image adds one that the spec does not name.
+    :param architecture: that of what it boots from; None for any.
+    :param ids: for VMs that the spec names, their ids; see :func:`with_placement`.
+    """
+    request = Request(
+        cpu=spec.cpu,
+        ram_mib=spec.ram_mib,
+        disk_bytes=spec.disk_bytes if disk_bytes is None else disk_bytes,
+        host=spec.host,
+        labels=spec.labels,
+        project=project,
+        architecture=architecture,
+    )
+    return with_placement(request, spec.placement, ids or {})
+
+
+def with_placement(request: Request, asked: PlacementSpec, ids: Mapping[str, str]) -> Request:
+    """The request with what is asked of the VM's place.
+
+    :param ids: the id of each VM that is named, by its name or its id. A VM that is not among them is gone: what was
+        said of it says nothing any more.
+    """
+    if asked == _NOTHING:
+        return request
+    return replace(
+        request,
+        group=asked.group,
+        priority=asked.priority,
+        host_labels=asked.host_labels,
+        cpu_features=frozenset(asked.cpu_features),
+        bandwidth_mbps=asked.bandwidth_mbps,
+        affinity=_by_id(asked.affinity, ids),
+        anti_affinity=_by_id(asked.anti_affinity, ids),
+        prefer_with=_by_id(asked.prefer_with, ids),
+        prefer_apart=_by_id(asked.prefer_apart, ids),
+        spread=tuple(Spread(spread.by, spread.at_most, spread.label) for spread in asked.spread),
+        pinned=asked.pinned,
+    )
+
+
+def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> tuple[str, ...]:
+    """The terms with VMs by their ids, each once: a VM may have been named both ways."""
+    named = (_term_by_id(term, ids) for term in terms)
+    return tuple(dict.fromkeys(term for term in named if term is not None))
+
+
+def _term_by_id(term: str, ids: Mapping[str, str]) -> str | None:
+    if not term.startswith(VM):
+        return term
+    vm = ids.get(term.removeprefix(VM))
+    return None if vm is None else vm_term(vm)

@@ -1,0 +1,77 @@
+"""From a VM's spec to what the scheduler is asked."""
+
+from __future__ import annotations
+
+from minicloud_core.model.placement import read_placement
+from minicloud_core.model.vm import parse_spec
+from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.spread import Spread
+from minicloud_core.scheduler.vm_request import request_of, with_placement
+
+ASKED = {
+    "host_labels": {"disk": "nvme"},
+    "group": "db",
+    "affinity": ["vm:cache", "tier=web"],
+    "anti_affinity": ["group:db", "vm:vm-7"],
+    "prefer_with": ["vm:gone"],
+    "prefer_apart": ["noisy=yes"],
+    "spread": ["host", {"by": "rack", "at_most": 2, "label": "tier"}],
+    "priority": 10,
+    "pinned": True,
+    "cpu_features": ["avx2"],
+    "bandwidth_mbps": 100,
+}
+
+
+def test_everything_that_a_spec_asks_is_asked() -> None:
+    spec = parse_spec(
+        {"name": "a", "cpu": 2, "ram": "4G", "labels": {"tier": "db"}, "host": "node1", "placement": ASKED}
+    )
+    request = request_of(
+        spec, project="shop", disk_bytes=5, architecture="x86_64", ids={"cache": "vm-3", "vm-7": "vm-7"}
+    )
+    assert request == Request(
+        cpu=2,
+        ram_mib=4096,
+        disk_bytes=5,
+        host="node1",
+        labels={"tier": "db"},
+        project="shop",
+        architecture="x86_64",
+        host_labels={"disk": "nvme"},
+        group="db",
+        affinity=("vm:vm-3", "tier=web"),
+        anti_affinity=("group:db", "vm:vm-7"),
+        prefer_with=(),
+        prefer_apart=("noisy=yes",),
+        spread=(Spread("host", 1), Spread("rack", 2, "tier")),
+        priority=10,
+        pinned=True,
+        cpu_features=frozenset({"avx2"}),
+        bandwidth_mbps=100,
+    )
+
+
+def test_every_field_of_a_placement_reaches_the_scheduler() -> None:
+    """One that was added to the spec and not to the mapping would be promised and not kept."""
+    plain = Request(1, 512, labels={"tier": "db"})
+    ids = {"cache": "vm-3", "vm-7": "vm-7", "gone": "vm-9"}
+    for field, value in ASKED.items():
+        body = {field: value, "group": "x"} if field == "spread" else {field: value}
+        assert with_placement(plain, read_placement(body), ids) != plain, field
+
+
+def test_disks_count_as_the_spec_names_them() -> None:
+    assert request_of(parse_spec({"name": "a", "disks": [1, "1M"]}), project="default").disk_bytes == (1 << 30) + (
+        1 << 20
+    )
+
+
+def test_a_vm_that_is_named_twice_is_asked_about_once() -> None:
+    asked = read_placement({"affinity": ["vm:cache", "vm:vm-3"]})
+    assert with_placement(Request(1, 1), asked, {"cache": "vm-3", "vm-3": "vm-3"}).affinity == ("vm:vm-3",)
+
+
+def test_who_asks_for_nothing_gets_the_same_request() -> None:
+    request = Request(1, 512)
+    assert with_placement(request, read_placement({}), {}) is request
