@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .errors import InputError, Problem
 from .name import check_labels, check_name
-from .placement import PlacementSpec, check_spread, read_placement
+from .scheduling import SchedulingSpec, check_spread, read_scheduling
 from .transition import TransitionTable
 from .units import GIB, MIB, format_mib, parse_bytes, parse_mib
 
@@ -113,18 +113,18 @@ class VmSpec:
     cloud_init: CloudInitSpec | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     host: str | None = None
-    placement: PlacementSpec = field(default_factory=PlacementSpec)
+    scheduling: SchedulingSpec = field(default_factory=SchedulingSpec)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The spec as JSON, as it is stored. Without ``placement`` where nothing is asked of its place."""
+        """The spec as JSON, as it is stored. Without ``scheduling`` where nothing is asked of its place."""
         mapping = asdict(self)
         mapping["labels"] = dict(self.labels)
-        del mapping["placement"]
-        return mapping | self._placement_mapping()
+        del mapping["scheduling"]
+        return mapping | self._scheduling_mapping()
 
-    def _placement_mapping(self) -> dict[str, Any]:
-        asked = self.placement.to_mapping()
-        return {"placement": asked} if asked else {}
+    def _scheduling_mapping(self) -> dict[str, Any]:
+        asked = self.scheduling.to_mapping()
+        return {"scheduling": asked} if asked else {}
 
     @classmethod
     def from_stored(cls, mapping: Mapping[str, Any]) -> VmSpec:
@@ -142,7 +142,7 @@ class VmSpec:
             else CloudInitSpec(cloud_init["user_data"], tuple(cloud_init["ssh_keys"]), cloud_init["network_config"]),
             labels=dict(mapping["labels"]),
             host=mapping.get("host"),
-            placement=PlacementSpec.from_stored(mapping.get("placement", {})),
+            scheduling=SchedulingSpec.from_stored(mapping.get("scheduling", {})),
         )
 
     @property
@@ -153,13 +153,13 @@ class VmSpec:
         """A digest of everything that makes the domain; where it was asked to run is not part of what it is."""
         content = self.to_mapping()
         content.pop("host")
-        content.pop("placement", None)
+        content.pop("scheduling", None)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: VmSpec) -> dict[str, dict[str, Any]]:
         """Fields in which ``other`` differs: ``{"cpu": {"existing": 1, "requested": 2}}``."""
-        nothing: dict[str, Any] = {"placement": {}}
+        nothing: dict[str, Any] = {"scheduling": {}}
         mine, theirs = nothing | self.to_mapping(), nothing | other.to_mapping()
         return {
             key: {"existing": mine[key], "requested": theirs[key]}
@@ -168,7 +168,7 @@ class VmSpec:
         }
 
 
-_FIELDS: Final = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host", "placement")
+_FIELDS: Final = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host", "scheduling")
 
 
 def parse_spec(body: Mapping[str, Any]) -> VmSpec:
@@ -176,7 +176,7 @@ def parse_spec(body: Mapping[str, Any]) -> VmSpec:
 
     :param body: ``name`` and any of ``cpu``, ``ram`` (``"4G"`` or MiB), ``image``, ``disks`` (sizes or mappings with
         ``size`` and ``pool``), ``nics`` (network names or mappings), ``cloud_init``, ``labels``, ``host``,
-        ``placement`` (see ``model.placement``).
+        ``scheduling`` (see ``model.scheduling``).
     :raises InputError: with one problem for each wrong field; unknown fields are wrong.
     """
     parser = _Parser(body)
@@ -191,9 +191,9 @@ def parse_spec(body: Mapping[str, Any]) -> VmSpec:
         cloud_init=parser.read("cloud_init", _read_cloud_init, None),
         labels=parser.read("labels", _read_labels, {}),
         host=parser.read("host", _read_name, None),
-        placement=parser.read("placement", read_placement, PlacementSpec()),
+        scheduling=parser.read("scheduling", read_scheduling, SchedulingSpec()),
     )
-    parser.problems += check_spread(spec.placement, spec.labels)
+    parser.problems += check_spread(spec.scheduling, spec.labels)
     if body.get("name") is None:
         parser.problems.append(Problem("name", "a name is needed", "a name such as web01"))
     if parser.problems:

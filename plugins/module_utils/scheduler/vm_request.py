@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..model.placement import PlacementSpec
+from ..model.scheduling import SchedulingSpec
 from ..model.vm import VmSpec
 from .request import Request
 from .spread import Spread
 from .term import VM, vm_term
 
-_NOTHING = PlacementSpec()
+_NOTHING = SchedulingSpec()
 
 
 def request_of(
@@ -29,7 +29,7 @@ def request_of(
 
     :param disk_bytes: all its disks together, where an image adds one that the spec does not name.
     :param architecture: that of what it boots from; None for any.
-    :param ids: for VMs that the spec names, their ids; see :func:`with_placement`.
+    :param ids: for VMs that the spec names, their ids; see :func:`with_scheduling`.
     """
     request = Request(
         cpu=spec.cpu,
@@ -40,10 +40,10 @@ def request_of(
         project=project,
         architecture=architecture,
     )
-    return with_placement(request, spec.placement, ids or {})
+    return with_scheduling(request, spec.scheduling, ids or {})
 
 
-def with_placement(request: Request, asked: PlacementSpec, ids: Mapping[str, str]) -> Request:
+def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, str]) -> Request:
     """The request with what is asked of the VM's place.
 
     :param ids: the id of each VM that is named, by its name or its id. A VM that is not among them is gone: what was

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from minicloud_core.model.placement import read_placement
+from minicloud_core.model.scheduling import read_scheduling
 from minicloud_core.model.vm import parse_spec
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.spread import Spread
-from minicloud_core.scheduler.vm_request import request_of, with_placement
+from minicloud_core.scheduler.vm_request import request_of, with_scheduling
 
 ASKED = {
     "host_labels": {"disk": "nvme"},
@@ -25,7 +25,7 @@ ASKED = {
 
 def test_everything_that_a_spec_asks_is_asked() -> None:
     spec = parse_spec(
-        {"name": "a", "cpu": 2, "ram": "4G", "labels": {"tier": "db"}, "host": "node1", "placement": ASKED}
+        {"name": "a", "cpu": 2, "ram": "4G", "labels": {"tier": "db"}, "host": "node1", "scheduling": ASKED}
     )
     request = request_of(
         spec, project="shop", disk_bytes=5, architecture="x86_64", ids={"cache": "vm-3", "vm-7": "vm-7"}
@@ -52,13 +52,13 @@ def test_everything_that_a_spec_asks_is_asked() -> None:
     )
 
 
-def test_every_field_of_a_placement_reaches_the_scheduler() -> None:
+def test_every_field_of_it_reaches_the_scheduler() -> None:
     """One that was added to the spec and not to the mapping would be promised and not kept."""
     plain = Request(1, 512, labels={"tier": "db"})
     ids = {"cache": "vm-3", "vm-7": "vm-7", "gone": "vm-9"}
     for field, value in ASKED.items():
         body = {field: value, "group": "x"} if field == "spread" else {field: value}
-        assert with_placement(plain, read_placement(body), ids) != plain, field
+        assert with_scheduling(plain, read_scheduling(body), ids) != plain, field
 
 
 def test_disks_count_as_the_spec_names_them() -> None:
@@ -68,10 +68,10 @@ def test_disks_count_as_the_spec_names_them() -> None:
 
 
 def test_a_vm_that_is_named_twice_is_asked_about_once() -> None:
-    asked = read_placement({"affinity": ["vm:cache", "vm:vm-3"]})
-    assert with_placement(Request(1, 1), asked, {"cache": "vm-3", "vm-3": "vm-3"}).affinity == ("vm:vm-3",)
+    asked = read_scheduling({"affinity": ["vm:cache", "vm:vm-3"]})
+    assert with_scheduling(Request(1, 1), asked, {"cache": "vm-3", "vm-3": "vm-3"}).affinity == ("vm:vm-3",)
 
 
 def test_who_asks_for_nothing_gets_the_same_request() -> None:
     request = Request(1, 512)
-    assert with_placement(request, read_placement({}), {}) is request
+    assert with_scheduling(request, read_scheduling({}), {}) is request

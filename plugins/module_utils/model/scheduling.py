@@ -1,0 +1,328 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a caller may ask of a VM's place: on which hosts, near whom, away from whom, and before whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .errors import InputError, Problem
+from .name import check_labels
+
+TERMS_MAX: Final = 32
+SPREADS_MAX: Final = 4
+FEATURES_MAX: Final = 64
+AT_MOST_MAX: Final = 10_000
+PRIORITY_MIN: Final = -1000
+PRIORITY_MAX: Final = 1000
+BANDWIDTH_MAX_MBPS: Final = 10_000_000
+
+# As documents and the API's description carry them.
+KEY_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
+GROUP_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+FEATURE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+TERM_PATTERN: Final = (
+    r"^(vm:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    r"|group:[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+    r"|[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]{0,63})$"
+)
+TERM_RULE: Final = "vm:web01 (a VM by name or id), group:db, or a label such as tier=web"
+
+_TERM = re.compile(TERM_PATTERN)
+_KEY = re.compile(KEY_PATTERN)
+_GROUP = re.compile(GROUP_PATTERN)
+_FEATURE = re.compile(FEATURE_PATTERN)
+
+# Lists of terms, hard ones first. The two halves of a pair contradict each other where they name the same.
+TERM_FIELDS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
+_OPPOSED: Final = (
+    ("affinity", "anti_affinity"),
+    ("affinity", "prefer_apart"),
+    ("anti_affinity", "prefer_with"),
+    ("prefer_with", "prefer_apart"),
+)
+# A host by itself is the smallest domain that a failure takes.
+HOST: Final = "host"
+
+
+@dataclass(frozen=True)
+class SpreadSpec:
+    """At most so many VMs of a kind in one failure domain.
+
+    :param by: a label of hosts, such as ``rack``: hosts with one value of it are one domain. ``host``: each for itself.
+    :param label: counted are VMs that carry the same value of this label; None for those of the same group.
+    """
+
+    by: str
+    at_most: int = 1
+    label: str | None = None
+
+    def to_mapping(self) -> dict[str, Any]:
+        mapping = {"by": self.by, "at_most": self.at_most}
+        return mapping if self.label is None else {**mapping, "label": self.label}
+
+
+@dataclass(frozen=True)
+class SchedulingSpec:
+    """What is asked of a VM's place. Nothing is, to begin with.
+
+    Terms are ``vm:NAME`` or ``vm:ID``, ``group:NAME``, or ``KEY=VALUE``, a label of VMs.
+
+    :param host_labels: labels that the host must have, all of them.
+    :param group: the group that the VM belongs to, within its project.
+    :param affinity: on the host of one of those; ``anti_affinity``: on none of theirs.
+    :param prefer_with: rather there; ``prefer_apart``: rather not.
+    :param spread: how many of its kind one failure may take.
+    :param priority: VMs of a lower one may have to make room.
+    :param pinned: its virtual CPUs count for a whole thread each, and no planner moves it.
+    :param cpu_features: features that the host's CPU must have, such as ``avx2``.
+    :param bandwidth_mbps: network bandwidth that is kept for it, in Mbit/s.
+    """
+
+    host_labels: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    affinity: tuple[str, ...] = ()
+    anti_affinity: tuple[str, ...] = ()
+    prefer_with: tuple[str, ...] = ()
+    prefer_apart: tuple[str, ...] = ()
+    spread: tuple[SpreadSpec, ...] = ()
+    priority: int = 0
+    pinned: bool = False
+    cpu_features: tuple[str, ...] = ()
+    bandwidth_mbps: int = 0
+
+    def to_mapping(self) -> dict[str, Any]:
+        """What is asked, as JSON: what is not said is left out, so that nothing asked is ``{}``."""
+        mapping: dict[str, Any] = {
+            "host_labels": dict(self.host_labels),
+            "group": self.group,
+            **{name: list(getattr(self, name)) for name in TERM_FIELDS},
+            "spread": [spread.to_mapping() for spread in self.spread],
+            "priority": self.priority,
+            "pinned": self.pinned,
+            "cpu_features": list(self.cpu_features),
+            "bandwidth_mbps": self.bandwidth_mbps,
+        }
+        return {key: value for key, value in mapping.items() if value}
+
+    @classmethod
+    def from_stored(cls, mapping: Mapping[str, Any]) -> SchedulingSpec:
+        """The inverse of :meth:`to_mapping`; trusts its input."""
+        lists = {name: tuple(mapping.get(name, ())) for name in (*TERM_FIELDS, "cpu_features")}
+        plain = {key: mapping[key] for key in ("group", "priority", "pinned", "bandwidth_mbps") if key in mapping}
+        return cls(
+            host_labels=dict(mapping.get("host_labels", {})),
+            spread=tuple(SpreadSpec(**spread) for spread in mapping.get("spread", ())),
+            **lists,
+            **plain,
+        )
+
+    def vm_terms(self) -> Iterator[tuple[str, str]]:
+        """VMs that it names: the field's path with the name or id."""
+        for name in TERM_FIELDS:
+            for index, term in enumerate(getattr(self, name)):
+                kind, separator, reference = term.partition(":")
+                if separator and kind == "vm":
+                    yield f"{name}.{index}", reference
+
+
+_FIELDS: Final = (
+    "host_labels", "group", *TERM_FIELDS, "spread", "priority", "pinned", "cpu_features", "bandwidth_mbps",
+)  # fmt: skip
+
+
+_SPREAD_FIELDS: Final = ("by", "at_most", "label")
+
+
+def read_scheduling(value: Any, key: str = "scheduling") -> SchedulingSpec:
+    """Read what a caller wrote, naming every field that is wrong at once.
+
+    :param key: the field's path, for problems.
+    :raises InputError: with one problem for each wrong field; unknown fields are wrong, and so are rules that no host
+        could keep together.
+    """
+    if not isinstance(value, Mapping):
+        raise InputError([Problem(key, "a mapping is needed", '{"anti_affinity": ["group:db"]}')])
+    reader = _Reader(value, key)
+    reader.reject_unknown()
+    spec = SchedulingSpec(
+        host_labels=reader.read("host_labels", _read_labels, {}),
+        group=reader.read("group", _read_group, None),
+        affinity=reader.read("affinity", _read_terms, ()),
+        anti_affinity=reader.read("anti_affinity", _read_terms, ()),
+        prefer_with=reader.read("prefer_with", _read_terms, ()),
+        prefer_apart=reader.read("prefer_apart", _read_terms, ()),
+        spread=reader.read("spread", _read_spreads, ()),
+        priority=reader.read("priority", _read_priority, 0),
+        pinned=reader.read("pinned", _read_flag, False),
+        cpu_features=reader.read("cpu_features", _read_features, ()),
+        bandwidth_mbps=reader.read("bandwidth_mbps", _read_bandwidth, 0),
+    )
+    problems = reader.problems or list(_conflicts(spec, key))
+    if problems:
+        raise InputError(problems)
+    return spec
+
+
+def check_spread(spec: SchedulingSpec, labels: Mapping[str, str], key: str = "scheduling") -> list[Problem]:
+    """Problems with spreading a VM of those labels: it has to be one of those that are counted."""
+    problems = []
+    for index, spread in enumerate(spec.spread):
+        if spread.label is None and spec.group is None:
+            message = "nothing says which VMs are counted"
+            problems.append(Problem(f"{key}.spread.{index}", message, "with a group, or with the label of a VM"))
+        elif spread.label is not None and spread.label not in labels:
+            allowed = "one of the VM's labels" + (": " + ", ".join(sorted(labels)) if labels else ", which has none")
+            problems.append(Problem(f"{key}.spread.{index}.label", f"the VM has no label {spread.label}", allowed))
+    return problems
+
+
+class _Reader:
+    """Collects the problems of all fields, so that the caller mends them in one go."""
+
+    def __init__(self, body: Mapping[str, Any], key: str) -> None:
+        self.body, self.key = body, key
+        self.problems: list[Problem] = []
+
+    def reject_unknown(self) -> None:
+        known = "one of " + ", ".join(_FIELDS)
+        self.problems += [
+            Problem(f"{self.key}.{name}", "unknown field", known) for name in self.body if name not in _FIELDS
+        ]
+
+    def read(self, name: str, reader: Callable[[Any, str], Any], default: Any) -> Any:
+        value = self.body.get(name)
+        if value is None:
+            return default
+        try:
+            return reader(value, f"{self.key}.{name}")
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return default
+
+
+def _conflicts(spec: SchedulingSpec, key: str) -> Iterator[Problem]:
+    """Rules that contradict each other, with both of them named."""
+    for wanted, unwanted in _OPPOSED:
+        for term in getattr(spec, wanted):
+            if term in getattr(spec, unwanted):
+                where = getattr(spec, unwanted).index(term)
+                message = f"{term} is in {key}.{wanted} as well, and no host can keep both"
+                yield Problem(f"{key}.{unwanted}.{where}", message, f"in {wanted} or in {unwanted}")
+    together = f"group:{spec.group}" in spec.affinity
+    for index, spread in enumerate(spec.spread):
+        if together and spread.by == HOST and spread.label is None:
+            message = f"{key}.affinity keeps group {spec.group} on one host, and this keeps it apart"
+            yield Problem(f"{key}.spread.{index}", message, "one of the two")
+
+
+def _read_labels(value: Any, key: str) -> dict[str, str]:
+    problems = check_labels(value, field=key)
+    if problems:
+        raise InputError(problems)
+    return dict(value)
+
+
+def _read_group(value: Any, key: str) -> str:
+    if not isinstance(value, str) or not _GROUP.fullmatch(value):
+        allowed = "up to 63 letters, digits, . _ -, a letter or digit at each end"
+        raise InputError([Problem(key, f"{value!r} is not a group's name", allowed)])
+    return value
+
+
+def _read_terms(value: Any, key: str) -> tuple[str, ...]:
+    terms = _read_list(value, key, TERMS_MAX)
+    problems = [
+        Problem(f"{key}.{index}", f"{term!r} names neither a VM, a group nor a label", TERM_RULE)
+        for index, term in enumerate(terms)
+        if not isinstance(term, str) or not _TERM.fullmatch(term)
+    ]
+    return _once(terms, key, problems)
+
+
+def _read_features(value: Any, key: str) -> tuple[str, ...]:
+    features = _read_list(value, key, FEATURES_MAX)
+    problems = [
+        Problem(f"{key}.{index}", f"{feature!r} is not a CPU feature's name", "a name such as avx2")
+        for index, feature in enumerate(features)
+        if not isinstance(feature, str) or not _FEATURE.fullmatch(feature)
+    ]
+    return _once(features, key, problems)
+
+
+def _once(words: list[Any], key: str, problems: list[Problem]) -> tuple[str, ...]:
+    if not problems:
+        problems = [
+            Problem(f"{key}.{index}", f"{word} is named twice", "each once")
+            for index, word in enumerate(words)
+            if word in words[:index]
+        ]
+    if problems:
+        raise InputError(problems)
+    return tuple(words)
+
+
+def _read_spreads(value: Any, key: str) -> tuple[SpreadSpec, ...]:
+    spreads = [_read_spread(item, f"{key}.{index}") for index, item in enumerate(_read_list(value, key, SPREADS_MAX))]
+    counted = [(spread.by, spread.label) for spread in spreads]
+    problems = [
+        Problem(f"{key}.{index}.by", f"{spread.by} is named twice for the same VMs", "each once")
+        for index, spread in enumerate(spreads)
+        if counted[index] in counted[:index]
+    ]
+    if problems:
+        raise InputError(problems)
+    return tuple(spreads)
+
+
+def _read_spread(item: Any, key: str) -> SpreadSpec:
+    mapping = item if isinstance(item, Mapping) else {"by": item}
+    unknown = [name for name in mapping if name not in _SPREAD_FIELDS]
+    problems = [Problem(f"{key}.{name}", "unknown field", "one of " + ", ".join(_SPREAD_FIELDS)) for name in unknown]
+    by, at_most, label = mapping.get("by"), mapping.get("at_most", 1), mapping.get("label")
+    if not isinstance(by, str) or not _KEY.fullmatch(by):
+        problems.append(Problem(f"{key}.by", f"{by!r} is not a label of hosts", "a label such as rack, or host"))
+    if not _is_whole(at_most, 1, AT_MOST_MAX):
+        allowed = f"a whole number from 1 to {AT_MOST_MAX}"
+        problems.append(Problem(f"{key}.at_most", f"{at_most!r} is not a number of VMs", allowed))
+    if label is not None and (not isinstance(label, str) or not _KEY.fullmatch(label)):
+        problems.append(Problem(f"{key}.label", f"{label!r} is not a label of VMs", "a label such as tier"))
+    if problems:
+        raise InputError(problems)
+    return SpreadSpec(str(by), int(at_most), label)
+
+
+def _read_priority(value: Any, key: str) -> int:
+    if not _is_whole(value, PRIORITY_MIN, PRIORITY_MAX):
+        allowed = f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}"
+        raise InputError([Problem(key, f"{value!r} is not a priority", allowed)])
+    return int(value)
+
+
+def _read_bandwidth(value: Any, key: str) -> int:
+    if not _is_whole(value, 0, BANDWIDTH_MAX_MBPS):
+        allowed = f"Mbit/s, a whole number up to {BANDWIDTH_MAX_MBPS}"
+        raise InputError([Problem(key, f"{value!r} is not a bandwidth", allowed)])
+    return int(value)
+
+
+def _read_flag(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise InputError([Problem(key, f"{value!r} is neither true nor false", "true or false")])
+    return value
+
+
+def _read_list(value: Any, key: str, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError([Problem(key, "a list is needed", f"a list of at most {most}")])
+    if len(value) > most:
+        raise InputError([Problem(key, f"{len(value)} are too many", f"at most {most}")])
+    return value
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
