@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .ageing import Ageing
 from .arrays import ALL, np
 from .fleet import Fleet
 from .grain import GRAINS
 from .limits import Limits
+from .power_columns import PowerColumns
 
 if TYPE_CHECKING:
     from .arrays import Rows
@@ -28,7 +31,6 @@ class Board:
         self.cpu_limit = np.rint(fleet.cpu * self.overcommit * GRAINS) // GRAINS * GRAINS
         self.ram_limit = np.maximum(fleet.ram - self.ram_reserved, 0)
         self.node_cpu_limit = np.rint(fleet.node_cpu * self.overcommit[:, None] * GRAINS)
-        self.load_until = fleet.load_at + limits.load_fresh_seconds
         self.cpu_free = np.empty_like(self.cpu_limit)
         self.ram_free = np.empty_like(self.ram_limit)
         self.disk_free = np.empty_like(fleet.disk)
@@ -36,6 +38,15 @@ class Board:
         self.node_ram_free = np.empty_like(fleet.node_ram)
         self._compute(ALL)
         self._seen = fleet.version
+
+    @cached_property
+    def ageing(self) -> Ageing:
+        """What was measured, and what it is worth as time passes."""
+        return Ageing(self.fleet.measured, self.limits)
+
+    @cached_property
+    def power(self) -> PowerColumns:
+        return PowerColumns(self.fleet.hosts, self.cpu_limit)
 
     def refresh(self) -> None:
         """Look again at what changed."""

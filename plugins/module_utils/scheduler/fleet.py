@@ -11,15 +11,19 @@ those again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model.host import PLACEABLE
 from .arrays import np, require_numpy
+from .feature_columns import FeatureColumns
 from .grain import cpus, grains
 from .host import HostView
+from .measure_columns import MeasureColumns
 from .mix import Mix
+from .moment import Moment
+from .pool_columns import PoolColumns
 from .request import Request
 
 if TYPE_CHECKING:
@@ -48,7 +52,10 @@ class Fleet:
             names = [host.id for host in self.hosts]
             raise ValueError(f"hosts appear twice: {sorted({name for name in names if names.count(name) > 1})}")
         self.mix = Mix()
+        self.moment = Moment()
         self._vms: dict[str, tuple[int, Request, tuple[int, ...]]] = {}
+        # VMs that are off, or on their way somewhere: planners leave them where they are.
+        self.not_running: set[str] = set()
         self._changed: list[int] = []
         self._forgotten = 0
         self._read_room()
@@ -66,6 +73,10 @@ class Fleet:
         self.cpu_used = np.array([grains(host.allocated_cpu) for host in hosts], dtype=np.float64)
         self.ram_used = np.array([host.allocated_ram_mib for host in hosts], dtype=np.int64)
         self.disk_used = np.array([host.allocated_disk_bytes for host in hosts], dtype=np.int64)
+        # A host of which no bandwidth is known has none to promise.
+        self.bandwidth = np.array([host.bandwidth_mbps or 0 for host in hosts], dtype=np.int64)
+        self.bandwidth_used = np.array([host.allocated_bandwidth_mbps for host in hosts], dtype=np.int64)
+        self.pools = PoolColumns(hosts)
         self.overcommit = _known([host.cpu_overcommit for host in hosts])
         self.ram_reserved = _known([host.ram_reserved_mib for host in hosts])
 
@@ -73,8 +84,9 @@ class Fleet:
         hosts = self.hosts
         self.placeable = np.array([host.state in PLACEABLE for host in hosts], dtype=np.bool_)
         self.cordoned = np.array([host.cordoned for host in hosts], dtype=np.bool_)
-        self.load = _known([host.load for host in hosts])
-        self.load_at = _known([host.load_at for host in hosts])
+        self.features = FeatureColumns(hosts)
+        self.measured = MeasureColumns(hosts)
+        self.load, self.load_at = self.measured.cpu, self.measured.at
 
     def _read_nodes(self) -> None:
         most = max((len(host.numa) for host in self.hosts), default=0)
@@ -97,6 +109,8 @@ class Fleet:
             allocated_cpu=cpus(self.cpu_used[row].item()),
             allocated_ram_mib=int(self.ram_used[row]),
             allocated_disk_bytes=int(self.disk_used[row]),
+            allocated_bandwidth_mbps=int(self.bandwidth_used[row]),
+            pools=self.pools.on(row),
         )
 
     def with_open(self, host_id: str) -> Fleet:
@@ -118,6 +132,7 @@ class Fleet:
         row = self.rows[host_id]
         self._vms[vm] = (row, request, nodes)
         self._count(row, request, nodes, 1)
+        self.moment = self.moment.passes((Fleet.remove, (vm,)))
 
     def remove(self, vm: str) -> None:
         """Give a VM's share back.
@@ -125,21 +140,93 @@ class Fleet:
         :raises KeyError: when there is no such VM.
         """
         row, request, nodes = self._vms.pop(vm)
+        self.not_running.discard(vm)
         self._count(row, request, nodes, -1)
+        self.moment = self.moment.passes((Fleet.add, (vm, self.hosts[row].id, request, nodes)))
 
     def where(self, vm: str) -> str | None:
         """The host of a VM that was added."""
         place = self._vms.get(vm)
         return None if place is None else self.hosts[place[0]].id
 
+    def as_of(self, moment: Moment) -> Fleet:
+        """The fleet as it was at a moment, as a copy of its own. What was asked for lately is not part of it."""
+        past = self.copy()
+        for undo, arguments in moment.undoes():
+            undo(past, *arguments)
+        return past
+
+    def vms(self) -> list[str]:
+        """The VMs that were added, in the order of their ids."""
+        return sorted(self._vms)
+
+    def request_of(self, vm: str) -> Request:
+        """What a VM asked for.
+
+        :raises KeyError: when there is no such VM, as :meth:`nodes_of` does.
+        """
+        return self._vms[vm][1]
+
+    def nodes_of(self, vm: str) -> tuple[int, ...]:
+        """The NUMA nodes that a VM lies on."""
+        return self._vms[vm][2]
+
+    def copy(self) -> Fleet:
+        """Another fleet that is as this one is now: what happens to one does not happen to the other."""
+        twin = Fleet(self.hosts)
+        twin.placeable[:], twin.cordoned[:] = self.placeable, self.cordoned
+        for vm, (row, request, nodes) in self._vms.items():
+            twin.add(vm, self.hosts[row].id, request, nodes)
+        twin.not_running = set(self.not_running)
+        twin.mix = deepcopy(self.mix)
+        return twin
+
+    def close(self, host_id: str, state: str | None = None) -> None:
+        """Take no VMs on a host any more.
+
+        :param state: what the host is then, such as ``down``; None to cordon it.
+        :raises KeyError: when there is no such host.
+        """
+        row = self.rows[host_id]
+        self._note_state(row)
+        self.cordoned[row] = True
+        if state is not None:
+            self.hosts[row] = replace(self.hosts[row], state=state)
+            self.placeable[row] = state in PLACEABLE
+        self._note(row)
+
+    def open(self, host_id: str) -> None:
+        """Lift a cordon."""
+        row = self.rows[host_id]
+        self._note_state(row)
+        self.cordoned[row] = False
+        self._note(row)
+
     def _count(self, row: int, request: Request, nodes: tuple[int, ...], sign: int) -> None:
         self.cpu_used[row] += sign * request.cpu_grains
         self.ram_used[row] += sign * request.ram_mib
         self.disk_used[row] += sign * request.disk_bytes
+        if request.bandwidth_mbps:
+            self.bandwidth_used[row] += sign * request.bandwidth_mbps
+        if request.pools:
+            self.pools.count(row, request.pools, sign)
         for node in nodes:
             cpu, ram_mib = request.on_each(len(nodes))
             self.node_cpu_used[row, node] += sign * cpu
             self.node_ram_used[row, node] += sign * ram_mib
+        self._note(row)
+
+    def _note_state(self, row: int) -> None:
+        """Remember how a host is before it is another."""
+        before = row, self.hosts[row], bool(self.placeable[row]), bool(self.cordoned[row])
+        self.moment = self.moment.passes((Fleet._restore, before))
+
+    def _restore(self, row: int, host: HostView, placeable: bool, cordoned: bool) -> None:
+        self.hosts[row], self.placeable[row], self.cordoned[row] = host, placeable, cordoned
+        self._note(row)
+
+    def _note(self, row: int) -> None:
+        """Remember that a row changed."""
         if len(self._changed) >= max(64, _REMEMBERED * len(self.hosts)):
             self._forgotten += len(self._changed)
             self._changed.clear()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -14,9 +15,11 @@ class Limits:
 
     :param cpu_overcommit: virtual CPUs for each hardware thread.
     :param ram_reserved_mib: memory that a host keeps for itself, in MiB.
-    :param load_fresh_seconds: age up to which a measured load is believed.
+    :param load_fresh_seconds: age up to which what was measured is believed.
+    :param metrics_fresh_seconds: age beyond which a host that was measured takes no VMs; infinite for never.
     """
 
     cpu_overcommit: float = 4.0
     ram_reserved_mib: int = 256
     load_fresh_seconds: float = 120.0
+    metrics_fresh_seconds: float = math.inf

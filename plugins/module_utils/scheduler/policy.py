@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isinf
 from typing import Any, Final, TypeGuard
 
 from ..model.errors import InputError, Problem
@@ -65,6 +66,7 @@ class Policy:
                 "cpu_overcommit": _plain(self.limits.cpu_overcommit),
                 "ram_reserved": f"{self.limits.ram_reserved_mib}M",
                 "load_fresh": _plain(self.limits.load_fresh_seconds),
+                "metrics_fresh": NEVER if isinf(metrics := self.limits.metrics_fresh_seconds) else _plain(metrics),
             },
         }
 

@@ -4,12 +4,13 @@
 """A policy written down, as policy files carry it; docs/policies.md says what each field means.
 
 ``{"name", "extends", "filters": [...], "weights": {...}, "full": {"at", "weights"} or "never", "limits":
-{"cpu_overcommit", "ram_reserved", "load_fresh"}}``. docs/schemas/policy.schema.json is its shape; what only the
+{"cpu_overcommit", "ram_reserved", "load_fresh", "metrics_fresh"}}``. docs/schemas/policy.schema.json is its shape; what only the
 registries know, and what contradicts itself, is refused here as well.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -22,7 +23,7 @@ from .policy import BALANCED, NEVER, POLICIES, Misnamed, Policy, is_number, wron
 
 _FIELDS: Final = ("name", "extends", "filters", "weights", "full", "limits")
 _FULL_FIELDS: Final = ("at", "weights")
-_LIMIT_FIELDS: Final = ("cpu_overcommit", "ram_reserved", "load_fresh")
+_LIMIT_FIELDS: Final = ("cpu_overcommit", "ram_reserved", "load_fresh", "metrics_fresh")
 # Beyond these a figure is a slip of the pen; the schema has them too.
 _OVERCOMMIT_MAX: Final = 1000
 _RESERVED_MAX_MIB: Final = GIB  # 1 PiB
@@ -162,7 +163,13 @@ class _Reader:
             self._number(limits, "cpu_overcommit", base.cpu_overcommit, _OVERCOMMIT_MAX),
             self._mib(limits, base.ram_reserved_mib),
             self._number(limits, "load_fresh", base.load_fresh_seconds, _FRESH_MAX),
+            self._metrics(limits, base.metrics_fresh_seconds),
         )
+
+    def _metrics(self, limits: Mapping[Any, Any], base: float) -> float:
+        if limits.get("metrics_fresh") == NEVER:
+            return math.inf
+        return self._number(limits, "metrics_fresh", base, _FRESH_MAX) if "metrics_fresh" in limits else base
 
     def _number(self, limits: Mapping[Any, Any], key: str, base: float, largest: int) -> float:
         value = limits.get(key, base)

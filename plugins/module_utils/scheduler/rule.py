@@ -47,18 +47,24 @@ class Filter:
     :param passes: for some rows, which of them will do.
     :param reason: why a row will not.
     :param concerns: whether it has anything to say about a request; it is not asked about others.
+    :param standing: whether it says the same of a host whatever VMs come and go, so that it need not be asked again.
     """
 
     name: str
     passes: Callable[[Ask, Rows], Mask]
     reason: Callable[[Ask, int], Reason]
     concerns: Callable[[Request], bool] = always
+    standing: bool = False
 
 
 @dataclass(frozen=True)
 class Scorer:
     """A preference: for some rows 0, the worst host there could be, to 1, the best. What will not do, it may call
-    anything."""
+    anything.
+
+    :param standing: as a filter's.
+    """
 
     name: str
     values: Callable[[Ask, Rows], Vector]
+    standing: bool = False

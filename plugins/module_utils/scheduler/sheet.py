@@ -40,6 +40,9 @@ class Sheet:
         self.passes = np.empty((len(self.filters), hosts), dtype=np.bool_)
         self.values = np.empty((len(self._scorers), hosts), dtype=np.float64)
         self.ranks = np.empty(hosts, dtype=np.float64)
+        # What standing rules say, kept for when rows change.
+        self._open: Mask = np.ones(hosts, dtype=np.bool_)
+        self._base: Vector = np.zeros(hosts, dtype=np.float64)
         self._seen, self._mix, self._until = -1, -1, -1.0
         self._at = 0.0
 
@@ -49,7 +52,8 @@ class Sheet:
         rows: Rows | None
         if self._seen < 0 or self._mix != ask.slots.version or not self._at <= ask.now < self._until:
             rows = ALL
-            self._at, self._until = ask.now, _fresh_until(ask)
+            self._at, self._until = ask.now, ask.board.ageing.at(ask.now).until
+            self._stand(ask)
         elif self._seen == fleet.version:
             return
         else:
@@ -62,22 +66,25 @@ class Sheet:
         return tuple(rule.reason(ask, row) for index, rule in enumerate(self.filters) if not self.passes[index, row])
 
     def _compute(self, ask: Ask, rows: Rows) -> None:
-        accepted: Mask | None = None
+        accepted, total = self._add(ask, rows, self._open[rows], self._base[rows], standing=False)
+        score = np.round(total / self._total, DIGITS) if self._total else total
+        self.ranks[rows] = np.where(accepted, score, REFUSED)
+
+    def _stand(self, ask: Ask) -> None:
+        """Ask the standing rules."""
+        everyone, nothing = np.ones_like(self._open), np.zeros_like(self._base)
+        self._open, self._base = self._add(ask, ALL, everyone, nothing, standing=True)
+
+    def _add(self, ask: Ask, rows: Rows, accepted: Mask, total: Vector, *, standing: bool) -> tuple[Mask, Vector]:
+        """What some of the rules say, on top of what the others did."""
         for index, rule in enumerate(self.filters):
-            passes = rule.passes(ask, rows)
-            self.passes[index, rows] = passes
-            accepted = passes if accepted is None else accepted & passes
-        total: Vector | None = None
+            if rule.standing is standing:
+                passes = rule.passes(ask, rows)
+                self.passes[index, rows] = passes
+                accepted = accepted & passes
         for index, (scorer, weight) in enumerate(self._scorers):
-            values = np.minimum(np.maximum(scorer.values(ask, rows), 0.0), 1.0)
-            self.values[index, rows] = values
-            total = values * weight if total is None else total + values * weight
-        score: Vector | float = 0.0 if total is None else np.round(total / self._total, DIGITS)
-        self.ranks[rows] = score if accepted is None else np.where(accepted, score, REFUSED)
-
-
-def _fresh_until(ask: Ask) -> float:
-    """When the first of the measurements that are fresh now is no longer."""
-    ends = ask.board.load_until[ask.board.load_until >= ask.now]
-    # Fresh up to that very moment: the sheet is good until just after it.
-    return float(np.nextafter(ends.min(), np.inf)) if len(ends) else np.inf
+            if scorer.standing is standing:
+                values = np.minimum(np.maximum(scorer.values(ask, rows), 0.0), 1.0)
+                self.values[index, rows] = values
+                total = total + values * weight
+        return accepted, total

@@ -26,7 +26,7 @@ WHOLE: dict[str, Any] = {
     "filters": ["ready", "cpu", "memory"],
     "weights": {"free_cpu": 2, "load": 0.5},
     "full": {"at": 0.6, "weights": {"pack": 1}},
-    "limits": {"cpu_overcommit": 2, "ram_reserved": "1G", "load_fresh": 60},
+    "limits": {"cpu_overcommit": 2, "ram_reserved": "1G", "load_fresh": 60, "metrics_fresh": 900},
 }
 
 
@@ -44,7 +44,7 @@ def test_what_is_said_is_what_counts() -> None:
     assert (policy.name, policy.filters) == ("night", ("ready", "cpu", "memory"))
     assert policy.weights_at(0.59) == {"free_cpu": 2.0, "load": 0.5}
     assert policy.weights_at(0.6) == {"pack": 1.0}
-    assert policy.limits == Limits(2.0, 1024, 60.0)
+    assert policy.limits == Limits(2.0, 1024, 60.0, 900.0)
 
 
 def test_what_is_not_said_is_the_usual() -> None:
@@ -111,6 +111,7 @@ def test_ready_may_be_left_out_and_all_hosts_may_be_alike() -> None:
         ({"limits": {"ram_reserved": "1.3M"}}, "limits.ram_reserved", "not a whole number of MiB"),
         ({"limits": {"ram_reserved": "2P"}}, "limits.ram_reserved", "more than a host has"),
         ({"limits": {"load_fresh": 1e300}}, "limits.load_fresh", "is no such number"),
+        ({"limits": {"metrics_fresh": "sometimes"}}, "limits.metrics_fresh", "is no such number"),
         ({"limits": {"swap": 1}}, "limits.swap", "'swap' is not a field"),
         ({"filter": ["cpu"]}, "filter", "'filter' is not a field"),
     ],
@@ -207,6 +208,7 @@ DOCUMENTS = st.fixed_dictionaries(
                     "cpu_overcommit": SCALARS,
                     "ram_reserved": st.one_of(st.sampled_from(["256M", "1.5 GiB", "-1", "2PB"]), SCALARS),
                     "load_fresh": SCALARS,
+                    "metrics_fresh": st.one_of(st.just("never"), SCALARS),
                     "swap": SCALARS,
                 },
             ),
