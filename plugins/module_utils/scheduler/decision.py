@@ -5,135 +5,203 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cached_property
+from typing import Any, Final
 
 from ..model.errors import NoCapacityError
-from ..model.reason import Reason
 from ..model.units import MIB, format_cpu, format_mib
+from .account import Account, Candidate, Part, Refusal
+from .obstacle import Obstacle
 from .remedy import Remedy
 from .request import Request
 
+__all__ = ["HOSTS_SHOWN", "Candidate", "Decision", "Part", "Refusal"]
 
-@dataclass(frozen=True)
-class Part:
-    """One scorer's word on a host: ``value`` 0 to 1, and what it weighs in the policy."""
-
-    scorer: str
-    value: float
-    weight: float
-
-    def to_mapping(self) -> dict[str, Any]:
-        return {"scorer": self.scorer, "value": round(self.value, 6), "weight": self.weight}
+# Hosts that a mapping tells of one by one, of those that would do and of those that would not. The rest is counted: on
+# ten thousand hosts a decision would be megabytes, and be kept with every VM.
+HOSTS_SHOWN: Final = 100
+# Refusals that an error's message tells one by one, before it tells rules.
+_HOSTS_IN_WORDS: Final = 10
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A host that would do. ``score`` is the weighted mean of its parts, 0 to 1."""
-
-    host: str
-    score: float
-    parts: tuple[Part, ...] = ()
-
-    def to_mapping(self) -> dict[str, Any]:
-        return {
-            "host": self.host,
-            "score": round(self.score, 6),
-            "parts": [part.to_mapping() for part in self.parts],
-        }
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A host that will not do, with every rule that says so."""
-
-    host: str
-    reasons: tuple[Reason, ...]
-
-    def to_mapping(self) -> dict[str, Any]:
-        return {"host": self.host, "reasons": [reason.to_mapping() for reason in self.reasons]}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decision:
     """The answer to one request.
 
+    What the rules said of each host is put into words when it is first read. It is what they said at the time, also
+    when the fleet has changed since: then it is worked out again from the fleet as it was, which takes longer. Whoever
+    keeps many decisions does well to read them before the fleet changes.
+
     :param host: the host chosen; None when none will do.
-    :param accepted: hosts that would do, best first: the first is the one chosen.
-    :param refused: the others, by name.
+    :param score: that host's score, 0 to 1; None without one.
     :param policy: the name of the policy that decided.
     :param policy_version: which of its versions; see ``Policy.version``.
     :param at: the time it was given, in Unix seconds.
-    :param remedies: where ``host`` is None, changes of which each would have made it fit.
+    :param recall: gives what was said, as of the decision.
     """
 
     request: Request
     host: str | None
-    accepted: tuple[Candidate, ...]
-    refused: tuple[Refusal, ...]
+    score: float | None
     policy: str
     policy_version: str
     at: float
-    remedies: tuple[Remedy, ...] = ()
+    recall: Callable[[], Account] = field(repr=False)
+
+    @cached_property
+    def accepted(self) -> tuple[Candidate, ...]:
+        """Hosts that would do, best first: the first is the one chosen."""
+        return self.recall().accepted()
+
+    @cached_property
+    def refused(self) -> tuple[Refusal, ...]:
+        """The others, by name."""
+        return self.recall().refused()
+
+    @cached_property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """Where ``host`` is None, changes of which each would have made it fit."""
+        return () if self.host is not None else self.recall().remedies()
+
+    @cached_property
+    def counts(self) -> tuple[int, int]:
+        """How many hosts would do, and how many would not."""
+        account = self.recall()
+        return account.accepts, account.refuses
+
+    @cached_property
+    def told(self) -> Told:
+        """What people and programs are told: of few hosts everything, of many what matters."""
+        account = self.recall()
+        return Told(
+            account.accepts,
+            account.refuses,
+            account.accepted(HOSTS_SHOWN),
+            account.refused(HOSTS_SHOWN),
+            account.obstacles(),
+            () if self.host is not None else account.remedies(),
+        )
 
     def to_mapping(self) -> dict[str, Any]:
-        """The decision as JSON, as it is kept with the VM and shown by the API."""
+        """The decision as JSON, as it is kept with the VM and shown by the API.
+
+        Of those that would do and of those that would not, ``HOSTS_SHOWN`` each are told one by one: the best, and
+        those whom the fewest rules refuse. ``hosts`` counts all, and ``obstacles`` by rule.
+        """
         return {
             "host": self.host,
             "policy": self.policy,
             "policy_version": self.policy_version,
             "at": self.at,
-            "request": _request_mapping(self.request),
-            "accepted": [candidate.to_mapping() for candidate in self.accepted],
-            "refused": [refusal.to_mapping() for refusal in self.refused],
-            "remedies": [remedy.to_mapping() for remedy in self.remedies],
+            "request": request_mapping(self.request),
+            **self.told.to_mapping(),
         }
 
     def no_capacity(self) -> NoCapacityError:
         """The error that says, for each host, why it refused. For a decision without a host."""
-        asked = _describe(self.request)
-        if not self.refused:
+        asked, told = _describe(self.request), self.told
+        if not told.refuses:
             return NoCapacityError(
                 f"No host can take {asked}: no host is registered",
                 hint="register one, with playbooks/onboard_host.yml for instance",
                 details={"hosts": {}},
             )
-        words = "; ".join(
-            f"{refusal.host}: " + ", ".join(reason.message for reason in refusal.reasons) for refusal in self.refused
-        )
         return NoCapacityError(
-            f"No host can take {asked}: {words}",
+            f"No host can take {asked}: {told.words()}",
             hint=self._hint(),
             details={
-                "hosts": {refusal.host: refusal.to_mapping()["reasons"] for refusal in self.refused},
-                "remedies": [remedy.to_mapping() for remedy in self.remedies],
+                "hosts": {refusal.host: refusal.to_mapping()["reasons"] for refusal in told.refused},
+                "obstacles": [obstacle.to_mapping() for obstacle in told.obstacles],
+                "remedies": [remedy.to_mapping() for remedy in told.remedies],
             },
         )
 
     def _hint(self) -> str:
-        wanted = self.request.host
-        if wanted is not None and wanted not in {refusal.host for refusal in self.refused}:
-            return f"there is no host {wanted}; there are " + ", ".join(refusal.host for refusal in self.refused)
-        if self.remedies:
-            return "it would fit: " + "; or ".join(f"{one.text} (on {one.host})" for one in self.remedies)
+        wanted, told = self.request.host, self.told
+        requested = sum(obstacle.hosts for obstacle in told.obstacles if obstacle.rule == "requested")
+        if wanted is not None and requested == told.refuses:
+            some = ", ".join(refusal.host for refusal in told.refused)
+            return f"there is no host {wanted}; there are {some}{', …' if told.refuses > len(told.refused) else ''}"
+        if told.remedies:
+            return "it would fit: " + "; or ".join(f"{one.text} (on {one.host})" for one in told.remedies)
         return "ask for less, or make room: uncordon or add a host"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decision):
+            return NotImplemented
+        return self._facts == other._facts
 
-def _request_mapping(request: Request) -> dict[str, Any]:
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _facts(self) -> tuple[object, ...]:
+        """All that is said, not who says it."""
+        said = self.accepted, self.refused, self.remedies
+        return self.request, self.host, self.score, self.policy, self.policy_version, self.at, said
+
+
+@dataclass(frozen=True)
+class Told:
+    """A decision's reasons, so many of them as anybody would read.
+
+    :param accepts: how many hosts would do; ``refuses``: how many would not.
+    :param obstacles: the rules that refused, counted over all hosts.
+    """
+
+    accepts: int
+    refuses: int
+    accepted: tuple[Candidate, ...]
+    refused: tuple[Refusal, ...]
+    obstacles: tuple[Obstacle, ...]
+    remedies: tuple[Remedy, ...]
+
+    def to_mapping(self) -> dict[str, Any]:
+        return {
+            "hosts": {"accepted": self.accepts, "refused": self.refuses},
+            "accepted": [candidate.to_mapping() for candidate in self.accepted],
+            "refused": [refusal.to_mapping() for refusal in self.refused],
+            "obstacles": [obstacle.to_mapping() for obstacle in self.obstacles],
+            "remedies": [remedy.to_mapping() for remedy in self.remedies],
+        }
+
+    def words(self) -> str:
+        """Why hosts refused: each by itself, or, of many, each rule."""
+        if self.refuses <= _HOSTS_IN_WORDS:
+            told = [(refusal.host, [reason.message for reason in refusal.reasons]) for refusal in self.refused]
+            return "; ".join(f"{host}: " + ", ".join(messages) for host, messages in told)
+        return "; ".join(
+            f"{obstacle.rule} refuses {obstacle.hosts} of {self.refuses} hosts ({obstacle.message})"
+            for obstacle in self.obstacles
+        )
+
+
+_ALWAYS_SHOWN: Final = frozenset({"cpu", "ram_mib", "disk_bytes", "host", "labels", "exclude"})
+
+
+def request_mapping(request: Request) -> dict[str, Any]:
+    """What was asked for, as JSON: every field that says something."""
     return {
-        "cpu": request.cpu,
-        "ram_mib": request.ram_mib,
-        "disk_bytes": request.disk_bytes,
-        "host": request.host,
-        "labels": _plain(request.labels),
-        "exclude": sorted(request.exclude),
-        **({"numa": request.numa} if request.numa else {}),
+        one.name: _plain(getattr(request, one.name))
+        for one in fields(request)
+        if one.name in _ALWAYS_SHOWN or getattr(request, one.name) != _default(one)
     }
 
 
-def _plain(labels: Mapping[str, str]) -> dict[str, str]:
-    return dict(sorted(labels.items()))
+def _default(one: Any) -> object:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def _plain(value: Any) -> Any:
+    """A value of a request in JSON's terms; what has no order is put into one."""
+    if isinstance(value, Mapping):
+        return dict(sorted(value.items()))
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [one if isinstance(one, str) else one.to_mapping() for one in value]
+    return value
 
 
 def _describe(request: Request) -> str:

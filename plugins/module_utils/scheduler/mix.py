@@ -45,6 +45,13 @@ class Mix:
         if self._noted % EVERY == 0:
             self._recount()
 
+    @classmethod
+    def of(cls, shares: tuple[tuple[Shape, float], ...]) -> Mix:
+        """A mix of those shares."""
+        mix = cls()
+        mix.shares = shares
+        return mix
+
     def _recount(self) -> None:
         frequent = sorted(Counter(self._recent).items(), key=lambda item: (-item[1], item[0]))[:SHAPES]
         # In an order that tells nothing: other shares of the same shapes change less than other shapes do.

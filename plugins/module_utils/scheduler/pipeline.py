@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
+from .account import Account
 from .board import Board
-from .decision import Candidate, Decision, Part, Refusal
+from .decision import Decision
 from .fleet import Fleet
+from .mix import Mix
 from .obstacle import Obstacle, obstacles_on
 from .policy import BALANCED, Policy
-from .remedy import Trial, find_remedies
+from .remedy import Trial
 from .request import Request
 from .rule import Ask
 from .sheet import REFUSED, Sheet
 from .slots import SlotBook
+
+if TYPE_CHECKING:
+    from .arrays import Mask
 
 # Sheets kept: kinds of requests that are told apart before the one not asked for longest is forgotten.
 _KEPT: Final = 64
@@ -47,30 +53,27 @@ class Scheduler:
 
     def choose(self, request: Request, *, now: float) -> str | None:
         """The host alone; None when all refuse."""
-        row = self._best(self._sheet(self._ask(request, now)))
-        return None if row is None else self.fleet.hosts[row].id
-
-    def place(self, request: Request, *, now: float) -> Decision:
-        """The host with each host's reasons; see :func:`place`."""
-        ask = self._ask(request, now)
-        sheet = self._sheet(ask)
-        row = self._best(sheet)
-        return Decision(
-            request=request,
-            host=None if row is None else self.fleet.hosts[row].id,
-            accepted=_accepted(self.fleet, sheet),
-            refused=_refused(ask, sheet),
-            policy=self.policy.name,
-            policy_version=self.policy.version,
-            at=now,
-            remedies=() if row is not None else find_remedies(ask, sheet, self._trial(now)),
-        )
+        chosen = self.choose_scored(request, now=now)
+        return None if chosen is None else chosen[0]
 
     def choose_scored(self, request: Request, *, now: float) -> tuple[str, float] | None:
         """The host alone, with its score, 0 to 1; None when all refuse."""
         sheet = self._sheet(self._ask(request, now))
         row = self._best(sheet)
-        return None if row is None else (self.fleet.hosts[row].id, float(sheet.ranks[row]))
+        return None if row is None else (self.fleet.hosts[row].id, sheet.ranks[row].item())
+
+    def place(self, request: Request, *, now: float) -> Decision:
+        """The host with each host's reasons; see :func:`place`."""
+        host, score = self.choose_scored(request, now=now) or (None, None)
+        return Decision(
+            request=request,
+            host=host,
+            score=score,
+            policy=self.policy.name,
+            policy_version=self.policy.version,
+            at=now,
+            recall=self._recall(request, now),
+        )
 
     def obstacles(self, request: Request, *, now: float) -> tuple[Obstacle, ...]:
         """Which rules refuse how many hosts to a request: what :meth:`place` says of each host, counted."""
@@ -79,10 +82,36 @@ class Scheduler:
 
     def take(self, vm: str, host: str, request: Request) -> None:
         """Give a VM its room on a host, on the NUMA nodes where it costs the least."""
+        self.settle(vm, host, request)
+        self.fleet.mix.note(request)
+
+    def settle(self, vm: str, host: str, request: Request) -> None:
+        """The same for a VM that nobody asks for: one that is there already, or moves."""
         self._board.refresh()
         self._slots.refresh()
         self.fleet.add(vm, host, request, self._slots.nodes(request, self.fleet.rows[host]))
-        self.fleet.mix.note(request)
+
+    def accepting(self, request: Request, *, now: float) -> Mask:
+        """Which hosts would do, by row."""
+        mask: Mask = self._sheet(self._ask(request, now)).ranks != REFUSED
+        return mask
+
+    def _recall(self, request: Request, now: float) -> Callable[[], Account]:
+        """What gives the account of an answer given now, whenever it is asked for."""
+        moment, shares = self.fleet.moment, self.fleet.mix.shares
+
+        def recall() -> Account:
+            if self.fleet.moment is moment and self.fleet.mix.shares is shares:
+                return self._account(request, now)
+            past = self.fleet.as_of(moment)
+            past.mix = Mix.of(shares)
+            return Scheduler(past, self.policy)._account(request, now)
+
+        return recall
+
+    def _account(self, request: Request, now: float) -> Account:
+        ask = self._ask(request, now)
+        return Account(ask, self._sheet(ask), self._trial(now))
 
     def _trial(self, now: float) -> Trial:
         def decide(fleet: Fleet, request: Request) -> str | None:
@@ -116,18 +145,3 @@ class Scheduler:
             return None
         row = int(sheet.ranks.argmax())
         return None if sheet.ranks[row] == REFUSED else row
-
-
-def _accepted(fleet: Fleet, sheet: Sheet) -> tuple[Candidate, ...]:
-    ranks = sheet.ranks.tolist()
-    names, weights = list(sheet.weights), list(sheet.weights.values())
-    columns = sheet.values.T.tolist()
-    best = sorted((row for row, rank in enumerate(ranks) if rank != REFUSED), key=lambda row: (-ranks[row], row))
-    return tuple(
-        Candidate(fleet.hosts[row].id, ranks[row], tuple(map(Part, names, columns[row], weights))) for row in best
-    )
-
-
-def _refused(ask: Ask, sheet: Sheet) -> tuple[Refusal, ...]:
-    rows = (sheet.ranks == REFUSED).nonzero()[0].tolist()
-    return tuple(Refusal(ask.fleet.hosts[row].id, sheet.reasons(ask, row)) for row in rows)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .decision import Candidate, Decision, Refusal
+from collections.abc import Iterator
+
+from .decision import Candidate, Decision, Refusal, Told
 
 _HEAD = ("HOST", "RESULT", "SCORE", "WHY")
 
@@ -13,17 +15,27 @@ _HEAD = ("HOST", "RESULT", "SCORE", "WHY")
 def render(decision: Decision) -> str:
     """Plain text, one line a host: the chosen one, the others that would do, then those that refused.
 
-    A host's further reasons stand on lines of their own below its first.
+    A host's further reasons stand on lines of their own below its first. What is left out of many hosts is counted.
     """
+    told = decision.told
     rows = [_HEAD]
-    rows += [_accepted_row(candidate, decision.host) for candidate in decision.accepted]
-    for refusal in decision.refused:
+    rows += [_accepted_row(candidate, decision.host) for candidate in told.accepted]
+    for refusal in told.refused:
         rows += _refused_rows(refusal)
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
+    lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
         for row in rows
-    )
+    ]
+    return "\n".join([*lines, *_left_out(told)])
+
+
+def _left_out(told: Told) -> Iterator[str]:
+    if told.accepts > len(told.accepted):
+        yield f"and {told.accepts - len(told.accepted):,} more that would do"
+    if told.refuses > len(told.refused):
+        rules = ", ".join(f"{obstacle.rule} {obstacle.hosts:,}" for obstacle in told.obstacles)
+        yield f"and {told.refuses - len(told.refused):,} more that refused; in all by rule: {rules}"
 
 
 def _accepted_row(candidate: Candidate, chosen: str | None) -> tuple[str, str, str, str]:
