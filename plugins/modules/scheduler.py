@@ -61,6 +61,55 @@ options:
     description:
       - The only host that will do.
     type: str
+  scheduling:
+    description:
+      - What is asked of the VM's place.
+      - Other VMs are named by terms, which are C(vm:NAME) or C(vm:ID), C(group:NAME), and C(KEY=VALUE) for VMs that
+        carry that label. They are VMs of the same project.
+    type: dict
+    suboptions:
+      host_labels:
+        description: Labels that the host must have, all of them.
+        type: dict
+      group:
+        description: The group that the VM belongs to.
+        type: str
+      affinity:
+        description: For each of these terms, one of its VMs must be on the host.
+        type: list
+        elements: str
+      anti_affinity:
+        description: None of the VMs of these terms may be on the host.
+        type: list
+        elements: str
+      prefer_with:
+        description: Rather on a host with VMs of these terms.
+        type: list
+        elements: str
+      prefer_apart:
+        description: Rather on a host without VMs of these terms.
+        type: list
+        elements: str
+      spread:
+        description:
+          - How many of its kind may share a failure domain, each a label of hosts such as V(rack), V(host) for the
+            host itself, or a mapping with C(by), C(at_most) (1 if not set) and C(label).
+          - Counted are the VMs of the same O(scheduling.group), or with C(label) those with its value of that label.
+        type: list
+        elements: raw
+      priority:
+        description: VMs of a lower priority may have to make room for it. From V(-1000) to V(1000), V(0) if not set.
+        type: int
+      pinned:
+        description: Whether its virtual CPUs count for a whole thread each, and no planner moves it.
+        type: bool
+      cpu_features:
+        description: Features that the host's CPU must have, such as V(avx2).
+        type: list
+        elements: str
+      bandwidth_mbps:
+        description: Network bandwidth that is kept for it, in Mbit/s.
+        type: int
   project:
     description:
       - The project that the VM belongs to. The token's own when not given.
@@ -139,6 +188,15 @@ EXAMPLES = r"""
   check_mode: true
   register: dry_run
 
+- name: Ask for one of three databases, each in another rack
+  minicloud.libvirt.scheduler:
+    name: db01
+    ram: 8G
+    scheduling:
+      group: db
+      spread: [rack]
+      host_labels: {disk: nvme}
+
 - name: Choose among hosts that no service knows
   minicloud.libvirt.scheduler:
     cpu: 2
@@ -216,18 +274,34 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.api import (
     failure_of,
     path_of,
 )
-from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import MinicloudError
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import InputError, MinicloudError
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.scheduling import check_spread, read_scheduling
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.units import GIB, parse_bytes, parse_mib
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.vm import DEFAULT_CPU, DEFAULT_RAM_MIB
 from ansible_collections.minicloud.libvirt.plugins.module_utils.operation import await_operation
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.document import read_fleet
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.pipeline import place
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.policy import policy_named
-from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.request import Request
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.request import DEFAULT_PROJECT, Request
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.table import render
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.vm_request import with_scheduling
 
 _SPEC = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host")
 
+_TERMS: dict[str, Any] = {"type": "list", "elements": "str"}
+SCHEDULING: dict[str, dict[str, Any]] = {
+    "host_labels": {"type": "dict"},
+    "group": {"type": "str"},
+    "affinity": _TERMS,
+    "anti_affinity": _TERMS,
+    "prefer_with": _TERMS,
+    "prefer_apart": _TERMS,
+    "spread": {"type": "list", "elements": "raw"},
+    "priority": {"type": "int"},
+    "pinned": {"type": "bool"},
+    "cpu_features": _TERMS,
+    "bandwidth_mbps": {"type": "int"},
+}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "cpu": {"type": "int"},
@@ -238,6 +312,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "cloud_init": {"type": "dict"},
     "labels": {"type": "dict"},
     "host": {"type": "str"},
+    "scheduling": {"type": "dict", "options": SCHEDULING},
     "project": {"type": "str"},
     "claim": {"type": "bool", "default": False},
     "owner": {"type": "str"},
@@ -265,19 +340,35 @@ def decide_alone(params: dict[str, Any], now: float) -> dict[str, Any]:
 
 def _request(params: dict[str, Any]) -> Request:
     sizes = [disk.get("size") if isinstance(disk, dict) else disk for disk in params["disks"] or []]
-    return Request(
+    labels = as_labels(params["labels"] or {})
+    asked = read_scheduling(_scheduling(params))
+    problems = check_spread(asked, labels)
+    if problems:
+        raise InputError(problems)
+    request = Request(
         cpu=DEFAULT_CPU if params["cpu"] is None else params["cpu"],
         ram_mib=DEFAULT_RAM_MIB if params["ram"] is None else parse_mib(params["ram"], field="ram"),
         disk_bytes=sum(parse_bytes(size, field=f"disks.{n}.size", unit=GIB) for n, size in enumerate(sizes)),
         host=params["host"],
-        labels=as_labels(params["labels"] or {}),
+        labels=labels,
         exclude=frozenset(params["exclude"]),
+        project=params["project"] or DEFAULT_PROJECT,
     )
+    return with_scheduling(request, asked, {str(vm["id"]): str(vm["id"]) for vm in params["vms"] if "id" in vm})
+
+
+def _scheduling(params: dict[str, Any]) -> dict[str, Any]:
+    """What was said of the VM's place; Ansible fills in None for what was not."""
+    said = {key: value for key, value in (params["scheduling"] or {}).items() if value is not None}
+    return {**said, "host_labels": as_labels(said["host_labels"])} if "host_labels" in said else said
 
 
 def ask_service(client: ApiClient, params: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Create the VM through the service, or learn what creating it would do."""
     body = {key: params[key] for key in _SPEC if params[key] is not None}
+    scheduling = _scheduling(params)
+    if scheduling:
+        body["scheduling"] = scheduling
     if "labels" in body:
         body["labels"] = as_labels(body["labels"])
     if params["claim"] and not dry_run:

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
+from minicloud_core.model.scheduling import (
+    AT_MOST_MAX,
+    BANDWIDTH_MAX_MBPS,
+    FEATURE_PATTERN,
+    FEATURES_MAX,
+    GROUP_PATTERN,
+    KEY_PATTERN,
+    PRIORITY_MAX,
+    PRIORITY_MIN,
+    SPREADS_MAX,
+    TERM_PATTERN,
+    TERMS_MAX,
+)
 from minicloud_core.model.vm import CPU_MAX, DISKS_MAX, NICS_MAX, USER_DATA_MAX
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -56,6 +69,49 @@ class CloudInitBody(Shape):
     network_config: Annotated[str, Field(max_length=USER_DATA_MAX)] = ""
 
 
+Key = Annotated[str, Field(pattern=KEY_PATTERN)]
+Term = Annotated[str, Field(pattern=TERM_PATTERN, examples=["vm:web01", "group:db", "tier=web"])]
+Terms = Annotated[list[Term], Field(max_length=TERMS_MAX, json_schema_extra={"uniqueItems": True})]
+
+
+class SpreadBody(Shape):
+    """At most so many VMs of a kind on hosts with one value of the label ``by``; ``host`` stands for the host itself.
+
+    Counted are the VMs of the same group or, with ``label``, those that carry the same value of that label.
+    """
+
+    by: Key
+    at_most: Annotated[int, Field(ge=1, le=AT_MOST_MAX)] = 1
+    label: Key | None = None
+
+
+class SchedulingBody(Shape):
+    """What is asked of a VM's place.
+
+    ``host_labels`` are those that its host must have. ``affinity`` and ``anti_affinity`` are kept, ``prefer_with`` and
+    ``prefer_apart`` are wishes; each names VMs, groups or labels of VMs in the VM's project. VMs of a lower
+    ``priority`` may have to make room. A ``pinned`` VM has its threads for itself, and no planner moves it.
+    """
+
+    host_labels: Labels | None = None
+    group: Annotated[str, Field(pattern=GROUP_PATTERN)] | None = None
+    affinity: Terms | None = None
+    anti_affinity: Terms | None = None
+    prefer_with: Terms | None = None
+    prefer_apart: Terms | None = None
+    spread: Annotated[list[Key | SpreadBody], Field(max_length=SPREADS_MAX)] | None = None
+    priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] | None = None
+    pinned: bool | None = None
+    cpu_features: (
+        Annotated[
+            list[Annotated[str, Field(pattern=FEATURE_PATTERN)]],
+            Field(max_length=FEATURES_MAX, json_schema_extra={"uniqueItems": True}),
+        ]
+        | None
+    ) = None
+    bandwidth_mbps: Annotated[int, Field(ge=0, le=BANDWIDTH_MAX_MBPS)] | None = None
+
+
 class VmBody(Shape):
     """A VM to be. A bare ``ram`` counts MiB, a bare disk size GiB."""
 
@@ -68,6 +124,7 @@ class VmBody(Shape):
     cloud_init: CloudInitBody | None = None
     labels: Labels | None = None
     host: Name | None = None
+    scheduling: SchedulingBody | None = None
 
 
 class VmCreateBody(VmBody):

@@ -50,7 +50,10 @@ class Nic(Shape):
 
 
 class Vm(Shape):
-    """A VM. ``ram`` in MiB; ``operation`` is its latest one; ``observed_state`` is what its host last said."""
+    """A VM. ``ram`` in MiB; ``operation`` is its latest one; ``observed_state`` is what its host last said.
+
+    ``scheduling`` is what was asked of its place, empty where nothing was.
+    """
 
     id: str
     name: str
@@ -63,6 +66,7 @@ class Vm(Shape):
     disks: list[Disk]
     nics: list[Nic]
     labels: dict[str, str]
+    scheduling: dict[str, Any]
     project: str
     uuid: str
     epoch: int

@@ -14,6 +14,7 @@ from .placement import show_placement
 from .progress import wait_for
 from .render import Column, age_of, field_of, mib, plain, print_json, show_list, show_one, size, state_of
 from .session import DryRunOption, OutputOption, Session, TimeoutOption, WaitOption, session_of
+from .vm_scheduling import describe_scheduling, scheduling_from
 from .vm_spec import spec_from
 
 app = typer.Typer(no_args_is_help=True, help="Virtual machines.")
@@ -46,6 +47,7 @@ _FIELDS: Final[list[Column]] = [
     ("nics", lambda vm: ", ".join(_nic(nic) for nic in vm.get("nics") or ())),
     ("addresses", field_of("addresses")),
     ("labels", field_of("labels")),
+    ("scheduling", lambda vm: describe_scheduling(vm.get("scheduling") or {})),
     ("uuid", field_of("uuid")),
     ("epoch", field_of("epoch")),
     ("operation", field_of("operation")),
@@ -68,6 +70,42 @@ def create(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")] = None,
     host: Annotated[str | None, typer.Option(help="This host and no other.", show_default=False)] = None,
+    host_label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only a host with this label; repeat for more.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="The group that it is one of.", show_default=False)] = None,
+    affinity: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TERM", help="With vm:NAME, group:NAME or VMs of a label KEY=VALUE; repeat for more."),
+    ] = None,
+    anti_affinity: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="On no host of theirs; repeat for more.")
+    ] = None,
+    prefer_with: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="Rather with them; repeat for more.")
+    ] = None,
+    prefer_apart: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="Rather apart from them; repeat for more.")
+    ] = None,
+    spread: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL[:N[:VMLABEL]]",
+            help="At most N (1) of its group, or with its value of VMLABEL, on hosts of one LABEL; repeat for more.",
+        ),
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="VMs of a lower one may have to make room.", show_default=False)
+    ] = None,
+    pinned: Annotated[
+        bool, typer.Option("--pinned", help="A thread for each virtual CPU, and no planner moves it.")
+    ] = False,
+    cpu_feature: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only a host whose CPU has it: avx2; repeat for more.")
+    ] = None,
+    bandwidth: Annotated[
+        int | None, typer.Option(metavar="MBPS", help="Network bandwidth kept for it, Mbit/s.", show_default=False)
+    ] = None,
     user_data: Annotated[Path | None, typer.Option(help="cloud-init user data, a file.", show_default=False)] = None,
     network_config: Annotated[
         Path | None, typer.Option(help="cloud-init network configuration, a file.", show_default=False)
@@ -85,6 +123,21 @@ def create(
 ) -> None:
     """Make a VM and start it."""
     session = session_of(ctx, output)
+    scheduling = scheduling_from(
+        host_labels=host_label or (),
+        group=group,
+        terms={
+            "affinity": affinity or (),
+            "anti_affinity": anti_affinity or (),
+            "prefer_with": prefer_with or (),
+            "prefer_apart": prefer_apart or (),
+        },
+        spread=spread or (),
+        priority=priority,
+        pinned=pinned,
+        cpu_features=cpu_feature or (),
+        bandwidth_mbps=bandwidth,
+    )
     spec = spec_from(
         name,
         cpu=cpu,
@@ -94,6 +147,7 @@ def create(
         nics=nic or (),
         labels=label or (),
         host=host,
+        scheduling=scheduling,
         user_data=user_data,
         network_config=network_config,
         ssh_keys=ssh_key or (),

@@ -19,6 +19,7 @@ def spec_from(
     nics: Sequence[str],
     labels: Sequence[str],
     host: str | None,
+    scheduling: dict[str, Any] | None,
     user_data: Path | None,
     network_config: Path | None,
     ssh_keys: Sequence[str],
@@ -36,6 +37,7 @@ def spec_from(
         "nics": [_pair(nic, "network", "model") for nic in nics] or None,
         "labels": labels_from(labels) or None,
         "host": host,
+        "scheduling": scheduling,
         "cloud_init": _cloud_init(user_data, network_config, ssh_keys),
     }
     return {key: value for key, value in spec.items() if value is not None}

@@ -31,6 +31,7 @@ class Vm(TypedDict, total=False):
     nics: list[dict[str, Any]]
     addresses: list[str]
     labels: dict[str, str]
+    scheduling: dict[str, Any]
     project: str
     uuid: str
     epoch: int
@@ -63,7 +64,8 @@ class Vms:
     ) -> Vm:
         """Ask for a VM.
 
-        :param spec: ``name`` and any of ``cpu ram image disks nics cloud_init labels host``; the service has defaults.
+        :param spec: ``name`` and any of ``cpu ram image disks nics cloud_init labels host scheduling``; the service has
+            defaults.
         :param wait: seconds that the service may hold the answer until the VM runs; 0 answers at once.
         :param dry_run: only say where it would go, and why.
         """

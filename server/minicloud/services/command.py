@@ -25,7 +25,8 @@ def create_command(spec: VmSpec, project: str, host: str) -> str:
     variables: dict[str, Any] = {"name": spec.name, "cpu": spec.cpu, "ram": spec.ram_mib, "image": spec.image}
     variables |= {"host": host} | _project(project)
     mapping, plain = spec.to_mapping(), VmSpec(name=spec.name).to_mapping()
-    rest = {key: mapping[key] for key in ("disks", "nics", "cloud_init", "labels") if mapping[key] != plain[key]}
+    optional = ("disks", "nics", "cloud_init", "labels", "scheduling")
+    rest = {key: mapping[key] for key in optional if mapping.get(key) != plain.get(key)}
     return _line("vm.create", variables, rest)
 
 

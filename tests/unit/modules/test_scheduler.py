@@ -147,3 +147,19 @@ def test_alone_it_names_what_is_wrong_with_the_fleet(run_module: Run) -> None:
 def test_either_a_name_or_hosts_are_needed(run_module: Run) -> None:
     assert "name, hosts" in run_module("scheduler", cpu=1)["msg"]
     assert run_module("scheduler", name="x", hosts=[], claim=True)["failed"]
+
+
+def test_what_is_asked_of_the_place_goes_to_the_service_as_it_was_said(service: Any, ask: Run) -> None:
+    service.on("POST", "/v1/vms", (202, {**VM, "changed": True, "placement": DECISION}))
+    ask("scheduler", name="web01", scheduling={"host_labels": {"rack": 1}, "spread": ["rack"], "group": "db"})
+    assert service.requests[0].body == {
+        "name": "web01",
+        "scheduling": {"host_labels": {"rack": "1"}, "spread": ["rack"], "group": "db"},
+    }
+
+
+def test_alone_it_refuses_what_is_wrong_by_its_path(run_module: Run) -> None:
+    hosts = [{"id": "a", "cpu": 8, "ram": "16G"}]
+    result = run_module("scheduler", hosts=hosts, scheduling={"affinity": ["db1"]})
+    assert result["failed"]
+    assert [problem["field"] for problem in result["error"]["errors"]] == ["scheduling.affinity.0"]

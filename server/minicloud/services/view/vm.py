@@ -32,6 +32,7 @@ class NicView:
 class VmView:
     """A VM. ``id`` is empty in the answer to a dry run, since none was given out.
 
+    :param scheduling: what was asked of its place, as ``SchedulingSpec.to_mapping`` has it.
     :param operation: the id of the latest operation; None when there was none.
     :param observed_state: what the host last said: ``running stopped paused crashed absent``; None before it did.
     """
@@ -51,6 +52,7 @@ class VmView:
     disks: tuple[DiskView, ...]
     nics: tuple[NicView, ...]
     labels: Mapping[str, str]
+    scheduling: Mapping[str, Any]
     epoch: int
     spec_hash: str
     addresses: tuple[str, ...]
@@ -113,6 +115,7 @@ def show_vm(row: VmRow) -> VmView:
         disks=tuple(DiskView(**disk) for disk in row.disks),
         nics=tuple(NicView(**nic) for nic in row.nics),
         labels=row.labels,
+        scheduling=row.spec.get("scheduling", {}),
         epoch=row.epoch,
         spec_hash=row.spec_hash,
         addresses=tuple(row.addresses),
