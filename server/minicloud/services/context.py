@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from minicloud.store.store import Session, Store
 
 from .policy import DEFAULT, PolicySource
+from .turn import Turns
 
 TOPICS: Final = ("operations", "observations", "events")
 ROLES: Final = ("admin", "member", "viewer")
@@ -140,7 +141,7 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Context:
-    """Where services work. ``signing_key`` signs the URLs that hosts fetch images by."""
+    """Where services work. ``signing_key`` signs the URLs that hosts fetch images by; ``creates`` wait in line."""
 
     store: Store
     settings: Settings
@@ -149,6 +150,7 @@ class Context:
     hints: Hints = field(default_factory=Hints)
     entropy: Entropy = field(default_factory=SystemEntropy)
     policy: PolicySource = DEFAULT
+    creates: Turns[Any, Any] = field(default_factory=Turns)
 
     @contextmanager
     def write(self, *topics: str) -> Iterator[Session]:

@@ -24,13 +24,14 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import creation, reservation
+from . import reservation
 from .authorisation import project_of, resolve_vm
 from .command import create_command
 from .context import SYSTEM, Actor, Context
 from .state import Deed, explain_operation, house_vm, move_operation
 from .view.operation import OperationView, show_operation
 from .view.placement import PlacementView, show_placement
+from .vm_wish import VmWish, image_of
 
 __all__ = ["PlacementView", "decide", "explain", "replace"]
 
@@ -45,9 +46,8 @@ def decide(ctx: Context, actor: Actor, spec: VmSpec, *, project: str | None = No
         name = project_of(actor, project)
         if projects.find(session, name) is None:
             raise NotFoundError(f"There is no project {name}")
-        image = creation.image_of(session, spec, images.find(session, spec.image))
-        size = sum(disk.size for disk in creation.disks_of(spec, image))
-        request = Request(spec.cpu, spec.ram_mib, size, host=spec.host, labels=spec.labels)
+        image = image_of(session, spec, images.find(session, spec.image))
+        request = VmWish(actor, spec, name).request(image)
         return reservation.decide(ctx, reservation.take_snapshot(session), request)
 
 

@@ -41,6 +41,16 @@ class Draft:
 
 def enqueue(deed: Deed, draft: Draft) -> OperationRow:
     """Write an operation, queued. Its VM's row is locked by the caller, or new in this transaction."""
+    row = draft_row(deed, draft)
+    # What it refers to goes first; the row itself waits for its chain of reasons, and is written once.
+    deed.session.flush()
+    deed.session.add(row)
+    announce(deed, row, draft.reason)
+    return row
+
+
+def draft_row(deed: Deed, draft: Draft) -> OperationRow:
+    """An operation, queued, yet to be written; the VM that it takes for itself knows of it."""
     row = OperationRow(
         id=identifier.operation_id(deed.at, deed.ctx.entropy),
         kind=draft.kind,
@@ -65,10 +75,14 @@ def enqueue(deed: Deed, draft: Draft) -> OperationRow:
     )
     if draft.vm is not None and draft.exclusive:
         draft.vm.operation = row.id
-    # What it refers to goes first; the row itself waits for its chain of reasons, and is written once.
-    deed.session.flush()
-    deed.session.add(row)
-    reason = draft.reason or Reason("request", f"{deed.actor} asked for it")
+    return row
+
+
+def announce(deed: Deed, row: OperationRow, reason: Reason | None = None) -> None:
+    """Tell of an operation that is new.
+
+    :param reason: the first link in its chain of reasons; None for somebody's plain wish.
+    """
+    reason = reason or Reason("request", f"{deed.actor} asked for it")
     emit_operation(deed, row, "operation.state", reason.message, {"from": None, "to": "queued"})
     explain_operation(deed, row, reason)
-    return row

@@ -23,7 +23,7 @@ def look_up(
 ) -> Mapping[str, Any] | None:
     """What the key made before; None when it is new, or there is none. Locks the key: call it first of all.
 
-    :param lock: False outside of a transaction that writes.
+    :param lock: False outside of a transaction that writes, or when it is locked already.
     :raises IdempotencyError: when it came with another body.
     :raises InputError: when it is too long to keep.
     """
@@ -31,10 +31,10 @@ def look_up(
         return None
     if not 1 <= len(idempotency.key) <= KEY_MAX:
         raise InputError([Problem("Idempotency-Key", "not a key of a fitting length", f"1 to {KEY_MAX} characters")])
-    scope = _scope(actor, idempotency)
+    scope, key = name_of(actor, idempotency)
     if lock:
-        keys.lock(session, scope, idempotency.key)
-    row = keys.find(session, scope, idempotency.key)
+        keys.lock(session, scope, key)
+    row = keys.find(session, scope, key)
     if row is None or row.expires_at <= ctx.clock.now():
         return None
     if row.fingerprint != idempotency.fingerprint:
@@ -52,11 +52,12 @@ def remember(
     if idempotency is None:
         return
     now = ctx.clock.now()
+    scope, key = name_of(actor, idempotency)
     keys.forget(session, now)
     session.add(
         IdempotencyRow(
-            scope=_scope(actor, idempotency),
-            key=idempotency.key,
+            scope=scope,
+            key=key,
             fingerprint=idempotency.fingerprint,
             answer=dict(answer),
             expires_at=now + KEPT,
@@ -64,5 +65,6 @@ def remember(
     )
 
 
-def _scope(actor: Actor, idempotency: Idempotency) -> str:
-    return f"{actor.project or '*'} {idempotency.route}"
+def name_of(actor: Actor, idempotency: Idempotency) -> tuple[str, str]:
+    """The scope in which a key is told apart from others, and the key."""
+    return f"{actor.project or '*'} {idempotency.route}", idempotency.key

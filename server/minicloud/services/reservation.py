@@ -39,7 +39,7 @@ def reserve(
     """Find room and take it.
 
     One that was overtaken decides again, in the same transaction, with every host locked: a crowd may delay a request,
-    but not starve it. (With six tries without locks, 50 creates a second on three hosts took five transactions each.)
+    but not starve it. Creates go another way, many at once (``admission``).
 
     :param fleet: the fleet as the caller read it, with whatever else it decides by.
     :param prepare: the first thing in the transaction: takes its locks, writes nothing. An answer other than None

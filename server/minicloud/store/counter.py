@@ -23,12 +23,18 @@ class CounterRow(Base):
 _NEXT: Final = (
     update(CounterRow)
     .where(CounterRow.name == bindparam("counter"))
-    .values(value=CounterRow.value + 1)
+    .values(value=CounterRow.value + bindparam("count"))
     .returning(CounterRow.value)
     .execution_options(synchronize_session=False)
 )
 
 
-def next_number(session: Session, name: str) -> int:
-    """Take the next number. Other takers wait until this transaction ends."""
-    return session.execute(_NEXT, {"counter": name}).scalar_one()
+def next_numbers(session: Session, name: str, count: int) -> int:
+    """Take the next numbers, ``count`` of them.
+
+    Other takers wait until this transaction ends.
+
+    :returns: the first; the others follow it.
+    """
+    last: int = session.execute(_NEXT, {"counter": name, "count": count}).scalar_one()
+    return last - count + 1

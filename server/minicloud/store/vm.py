@@ -69,6 +69,11 @@ class VmRow(Base):
 _BY_NAME: Final = select(VmRow).where(
     VmRow.deleted_at.is_(None), VmRow.project == bindparam("within"), VmRow.name == bindparam("called")
 )
+_NAMED: Final = select(VmRow).where(
+    VmRow.deleted_at.is_(None),
+    VmRow.project.in_(bindparam("projects", expanding=True)),
+    VmRow.name.in_(bindparam("names", expanding=True)),
+)
 _USAGE: Final = (
     select(
         VmRow.project,
@@ -116,6 +121,12 @@ def by_reference(session: Session, reference: str, project: str | None) -> Seque
 def by_name(session: Session, project: str, name: str) -> VmRow | None:
     """The VM of that name that is not deleted."""
     return session.scalars(_BY_NAME, {"within": project, "called": name}).one_or_none()
+
+
+def named(session: Session, projects: Collection[str], names: Collection[str]) -> Mapping[tuple[str, str], VmRow]:
+    """The VMs of those names in those projects that are not deleted, by project and name."""
+    rows = session.scalars(_NAMED, {"projects": [*projects], "names": [*names]})
+    return {(row.project, row.name): row for row in rows}
 
 
 def by_uuids(session: Session, uuids: Collection[str]) -> Mapping[str, VmRow]:

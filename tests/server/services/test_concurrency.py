@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from minicloud.services import operation, project, reservation, vm
-from minicloud.services.context import Idempotency
+from minicloud.services import admission, creation, host, operation, project, reservation, vm
+from minicloud.services.context import Context, Idempotency
+from minicloud.services.turn import Turns
+from minicloud.services.view.operation import OperationView
 from minicloud.services.view.project import Quota
+from minicloud.services.view.vm import VmCreation
+from minicloud.services.vm_wish import VmWish
 from minicloud_core.model.errors import NoCapacityError, QuotaError
+from minicloud_core.model.vm import VmSpec
 
 from tests.server.world import ADMIN, LEASE, World
 
 Answer = TypeVar("Answer")
+
+ON_POSTGRES = pytest.mark.parametrize("store", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 
 
 def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer | Exception]:
@@ -92,8 +101,9 @@ def test_eight_runners_never_share_an_operation(world: World) -> None:
     assert Counter(claim.epoch for claim in rounds) == {1: 12}
 
 
-def test_a_placement_that_was_overtaken_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.fleet("node1", "node2", cpu=1)
+def test_a_migration_that_was_overtaken_is_placed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fleet("node1", "node2", "node3", cpu=1)
+    world.running("late", host="node1")
     decide, overtaken = reservation.decide, []
 
     def overtake(*arguments: object) -> object:
@@ -106,27 +116,158 @@ def test_a_placement_that_was_overtaken_is_made_again(world: World, monkeypatch:
         return decision
 
     monkeypatch.setattr(reservation, "decide", overtake)
-    made = world.create("late")
-    assert made.vm.host != overtaken[0]
+    moved = world.change("late", "migrate")
+    assert moved.operation is not None
+    assert {moved.operation.destination, overtaken[0]} == {"node2", "node3"}
     assert world.get_host(overtaken[0]).allocated.cpu == 4
 
 
-def test_one_that_is_always_overtaken_decides_under_the_lock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.fleet("node1")
-    from minicloud.services import host
-
+def test_a_migration_that_is_always_overtaken_is_placed_under_the_lock(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fleet("node1", "node2")
+    world.running("patient", host="node1")
     decide, count = reservation.decide, []
 
     def overtake(*arguments: object) -> object:
         decision = decide(*arguments)  # type: ignore[arg-type]
         count.append(decision)
         if len(count) == 1:
-            # Moves the generation without changing what fits.
-            host.cordon(world.ctx, ADMIN, "node1")
-            host.uncordon(world.ctx, ADMIN, "node1")
+            touch(world, "node2")
         return decision
 
     monkeypatch.setattr(reservation, "decide", overtake)
-    with_luck = world.create("patient")
-    assert with_luck.vm.host == "node1"
+    moved = world.change("patient", "migrate")
+    assert moved.operation is not None and moved.operation.destination == "node2"
     assert len(count) == 2
+
+
+# SQLite has one writer: there, nobody can come between.
+@ON_POSTGRES
+def test_a_create_that_another_service_overtakes_is_decided_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fleet("node1", "node2", cpu=1)
+    project.create(world.ctx, ADMIN, "rivals", Quota())
+    rival, snapshot, seen = elsewhere(world), reservation.take_snapshot, []
+
+    def overtake(*arguments: object) -> object:
+        fleet = snapshot(*arguments)  # type: ignore[arg-type]
+        seen.append(fleet)
+        if len(seen) == 1:
+            # What the first of equals would be given, another service gives away.
+            for number in range(4):
+                vm.create(rival.ctx, ADMIN, world.spec(f"rival{number}", host="node1"), project="rivals")
+        return fleet
+
+    monkeypatch.setattr(reservation, "take_snapshot", overtake)
+    assert world.create("late").vm.host == "node2"
+    assert world.get_host("node1").allocated.cpu == 4
+
+
+@ON_POSTGRES
+def test_a_create_that_was_overtaken_locks_the_hosts_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fleet("node1")
+    snapshot, seen = reservation.take_snapshot, []
+
+    def overtake(*arguments: object) -> object:
+        fleet = snapshot(*arguments)  # type: ignore[arg-type]
+        seen.append(fleet)
+        if len(seen) == 1:
+            touch(world, "node1")
+        return fleet
+
+    monkeypatch.setattr(reservation, "take_snapshot", overtake)
+    assert world.create("patient").vm.host == "node1"
+    assert len(seen) == 2
+    assert world.get_host("node1").allocated.cpu == 1
+
+
+def test_what_waits_together_is_admitted_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Creates that come while one is under way share the next transaction; each has an answer of its own."""
+    world.fleet("node1", "node2")
+    project.set_quota(world.ctx, ADMIN, "default", Quota(vms=6))
+    gate, sizes, admit = threading.Event(), [], creation.admit
+
+    def slow(ctx: Context, wishes: Sequence[VmWish]) -> object:
+        sizes.append(len(wishes))
+        if len(sizes) == 1:
+            gate.wait(10)
+        return admit(ctx, wishes)
+
+    monkeypatch.setattr(creation, "admit", slow)
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(world.create, "first")
+        wait_for(lambda: sizes == [1])
+        crowd = [pool.submit(world.create, f"vm{number}") for number in range(8)]
+        twin = pool.submit(world.create, "vm0")
+        wait_for(lambda: waiting(world) == 9)
+        gate.set()
+        ends = [future.exception() for future in crowd]
+        assert first.result().created
+    assert sizes[0] == 1
+    # A twin has to see what the other made: it goes in the turn after.
+    assert sizes[1:] == [8, 1]
+    assert Counter(type(end) for end in ends) == {type(None): 5, QuotaError: 3}
+    assert len({operation.vm for operation in operations(world)}) == 6
+    if ends[0] is None:
+        assert twin.result().vm.id == crowd[0].result().vm.id
+        assert {twin.result().created, crowd[0].result().created} == {True, False}
+
+
+def test_one_that_breaks_the_transaction_fails_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fleet("node1")
+    real = admission.create_command
+
+    def breaking(spec: VmSpec, *arguments: str) -> str:
+        if spec.name == "poison":
+            raise RuntimeError("nobody thought of this")
+        return real(spec, *arguments)
+
+    monkeypatch.setattr(admission, "create_command", breaking)
+    wishes = [VmWish(ADMIN, world.spec(name), "default") for name in ("good", "poison", "fine")]
+    turns: Turns[VmWish, VmCreation] = Turns()
+    gate = threading.Event()
+
+    def slow(jobs: Sequence[VmWish]) -> object:
+        gate.wait(10)
+        return admission.admit(world.ctx, jobs)
+
+    with ThreadPoolExecutor(4) as pool:
+        blocker = pool.submit(turns.take, VmWish(ADMIN, world.spec("first"), "default"), slow)
+        wait_for(lambda: turns.waiting == 0 and turns.busy)
+        futures = [pool.submit(turns.take, wish, slow) for wish in wishes]
+        wait_for(lambda: turns.waiting == 3)
+        gate.set()
+        assert blocker.result().created
+        assert isinstance(futures[1].exception(), RuntimeError)
+        assert futures[0].result().created and futures[2].result().created
+    assert {one.name for one in vm.list(world.ctx, ADMIN).items} == {"first", "good", "fine"}
+
+
+def touch(world: World, name: str) -> None:
+    """Move a host's generation without changing what fits."""
+    host.cordon(world.ctx, ADMIN, name)
+    host.uncordon(world.ctx, ADMIN, name)
+
+
+def elsewhere(world: World) -> World:
+    """Another service on the same database."""
+    other = World.__new__(World)
+    other.ctx, other.clock = replace(world.ctx, creates=Turns()), world.clock
+    return other
+
+
+def operations(world: World) -> Sequence[OperationView]:
+    return operation.list(world.ctx, ADMIN).items
+
+
+def waiting(world: World) -> int:
+    return world.ctx.creates.waiting
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.005)
