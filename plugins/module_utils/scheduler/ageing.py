@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .arrays import np
-from .limits import Limits
+from .limit_columns import LimitColumns
 from .measure_columns import MeasureColumns
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Worth:
 class Ageing:
     """Measurements by a policy's figures."""
 
-    def __init__(self, measured: MeasureColumns, limits: Limits) -> None:
+    def __init__(self, measured: MeasureColumns, limits: LimitColumns) -> None:
         self._measured = measured
         self._good_until = measured.at + limits.load_fresh_seconds * np.array(STALE, dtype=np.float64)[:, None]
         self._told_until = measured.at + limits.metrics_fresh_seconds

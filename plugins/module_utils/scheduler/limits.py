@@ -6,7 +6,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class HostGroup:
+    """A policy's figures for hosts that carry some labels; None for what it does not say of them.
+
+    :param labels: those that a host of the group carries, all of them.
+    """
+
+    FIGURES: ClassVar = ("cpu_overcommit", "ram_reserved_mib", "load_fresh_seconds", "metrics_fresh_seconds")
+
+    labels: Mapping[str, str]
+    cpu_overcommit: float | None = None
+    ram_reserved_mib: int | None = None
+    load_fresh_seconds: float | None = None
+    metrics_fresh_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -17,9 +35,11 @@ class Limits:
     :param ram_reserved_mib: memory that a host keeps for itself, in MiB.
     :param load_fresh_seconds: age up to which what was measured is believed.
     :param metrics_fresh_seconds: age beyond which a host that was measured takes no VMs; infinite for never.
+    :param groups: figures for some hosts. Of several groups that a host is in, the first that says a figure counts.
     """
 
     cpu_overcommit: float = 4.0
     ram_reserved_mib: int = 256
     load_fresh_seconds: float = 120.0
     metrics_fresh_seconds: float = math.inf
+    groups: tuple[HostGroup, ...] = ()
