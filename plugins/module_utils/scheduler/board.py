@@ -12,6 +12,7 @@ from .ageing import Ageing
 from .arrays import ALL, np
 from .fleet import Fleet
 from .grain import GRAINS
+from .limit_columns import LimitColumns
 from .limits import Limits
 from .power_columns import PowerColumns
 
@@ -24,8 +25,9 @@ class Board:
 
     def __init__(self, fleet: Fleet, limits: Limits) -> None:
         self.fleet, self.limits = fleet, limits
-        self.overcommit = np.where(np.isnan(fleet.overcommit), limits.cpu_overcommit, fleet.overcommit)
-        reserved = np.where(np.isnan(fleet.ram_reserved), limits.ram_reserved_mib, fleet.ram_reserved)
+        self.figures = figures = LimitColumns.of(fleet, limits)
+        self.overcommit = np.where(np.isnan(fleet.overcommit), figures.cpu_overcommit, fleet.overcommit)
+        reserved = np.where(np.isnan(fleet.ram_reserved), figures.ram_reserved_mib, fleet.ram_reserved)
         self.ram_reserved = reserved.astype(np.int64)
         # Whole CPUs of a host, told apart in grains: 100 threads x 1.15 are 115, whatever floating point makes of it.
         self.cpu_limit = np.rint(fleet.cpu * self.overcommit * GRAINS) // GRAINS * GRAINS
@@ -42,7 +44,7 @@ class Board:
     @cached_property
     def ageing(self) -> Ageing:
         """What was measured, and what it is worth as time passes."""
-        return Ageing(self.fleet.measured, self.limits)
+        return Ageing(self.fleet.measured, self.figures)
 
     @cached_property
     def power(self) -> PowerColumns:
@@ -52,8 +54,7 @@ class Board:
         """Look again at what changed."""
         if self._seen == self.fleet.version:
             return
-        rows = self.fleet.changed_since(self._seen)
-        self._compute(ALL if rows is None else rows)
+        self._compute(self.fleet.changed_since(self._seen))
         self._seen = self.fleet.version
 
     def fill(self) -> float:

@@ -16,7 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model.host import PLACEABLE
-from .arrays import np, require_numpy
+from .arrays import ALL, np, require_numpy
+from .company import Company
+from .domain import Domains
 from .feature_columns import FeatureColumns
 from .grain import cpus, grains
 from .host import HostView
@@ -54,6 +56,8 @@ class Fleet:
         self.mix = Mix()
         self.moment = Moment()
         self._vms: dict[str, tuple[int, Request, tuple[int, ...]]] = {}
+        self._on: list[dict[str, None]] | None = None
+        self.company = Company(self._vms, Domains(self.hosts))
         # VMs that are off, or on their way somewhere: planners leave them where they are.
         self.not_running: set[str] = set()
         self._changed: list[int] = []
@@ -131,7 +135,10 @@ class Fleet:
             raise ValueError(f"{vm} is on {self.hosts[self._vms[vm][0]].id} already")
         row = self.rows[host_id]
         self._vms[vm] = (row, request, nodes)
+        if self._on is not None:
+            self._on[row][vm] = None
         self._count(row, request, nodes, 1)
+        self.company.count(row, request, 1)
         self.moment = self.moment.passes((Fleet.remove, (vm,)))
 
     def remove(self, vm: str) -> None:
@@ -141,13 +148,24 @@ class Fleet:
         """
         row, request, nodes = self._vms.pop(vm)
         self.not_running.discard(vm)
+        if self._on is not None:
+            del self._on[row][vm]
         self._count(row, request, nodes, -1)
+        self.company.count(row, request, -1)
         self.moment = self.moment.passes((Fleet.add, (vm, self.hosts[row].id, request, nodes)))
 
     def where(self, vm: str) -> str | None:
         """The host of a VM that was added."""
         place = self._vms.get(vm)
         return None if place is None else self.hosts[place[0]].id
+
+    def requests_on(self, row: int) -> list[Request]:
+        """What the VMs on a host asked for, in the order in which they came."""
+        if self._on is None:
+            self._on = [{} for _host in self.hosts]
+            for vm, (place, _request, _nodes) in self._vms.items():
+                self._on[place][vm] = None
+        return [self._vms[vm][1] for vm in self._on[row]]
 
     def as_of(self, moment: Moment) -> Fleet:
         """The fleet as it was at a moment, as a copy of its own. What was asked for lately is not part of it."""
@@ -237,10 +255,10 @@ class Fleet:
         """Counts changes."""
         return self._forgotten + len(self._changed)
 
-    def changed_since(self, version: int) -> Rows | None:
-        """The rows that changed after a version, each once; None when it is too long ago to tell."""
+    def changed_since(self, version: int) -> Rows:
+        """The rows that changed after a version, each once; ``ALL`` when it is too long ago to tell, or never was."""
         if version < self._forgotten:
-            return None
+            return ALL
         rows = self._changed[version - self._forgotten :]
         return np.array(rows if len(rows) < 2 else sorted(set(rows)), dtype=np.intp)
 

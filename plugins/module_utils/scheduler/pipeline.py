@@ -23,7 +23,8 @@ from .sheet import REFUSED, Sheet
 from .slots import SlotBook
 
 if TYPE_CHECKING:
-    from .arrays import Mask
+    from ..model.reason import Reason
+    from .arrays import Vector
 
 # Sheets kept: kinds of requests that are told apart before the one not asked for longest is forgotten.
 _KEPT: Final = 64
@@ -91,10 +92,14 @@ class Scheduler:
         self._slots.refresh()
         self.fleet.add(vm, host, request, self._slots.nodes(request, self.fleet.rows[host]))
 
-    def accepting(self, request: Request, *, now: float) -> Mask:
-        """Which hosts would do, by row."""
-        mask: Mask = self._sheet(self._ask(request, now)).ranks != REFUSED
-        return mask
+    def ranks(self, request: Request, *, now: float) -> Vector:
+        """Each host's score, by row; ``REFUSED`` for those that will not do. The next answer may overwrite it."""
+        return self._sheet(self._ask(request, now)).ranks
+
+    def reasons(self, request: Request, host: str, *, now: float) -> tuple[Reason, ...]:
+        """Why a host will not do: every rule that says so; none when it would."""
+        ask = self._ask(request, now)
+        return self._sheet(ask).reasons(ask, self.fleet.rows[host])
 
     def _recall(self, request: Request, now: float) -> Callable[[], Account]:
         """What gives the account of an answer given now, whenever it is asked for."""
@@ -122,13 +127,14 @@ class Scheduler:
 
     def _ask(self, request: Request, now: float) -> Ask:
         self._board.refresh()
-        return Ask(self.fleet, self._board, self._slots, request, now)
+        return Ask(self.fleet, self._board, self._slots, request, now, self.fleet.company.averse_to(request))
 
     def _sheet(self, ask: Ask) -> Sheet:
         weights = self.policy.weights_at(self._board.fill())
         if "fragmentation" in weights:
             self._slots.refresh()
-        key = (*ask.request.key, weights is self.policy.weights)
+        itself = self.fleet.company.itself(ask.request)
+        key = (*ask.request.key, ask.averse, itself, weights is self.policy.weights)
         sheet = self._sheets.get(key)
         if sheet is None:
             sheet = self._sheets[key] = Sheet(ask, self.policy.filters, weights)

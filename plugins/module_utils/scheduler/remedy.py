@@ -48,7 +48,7 @@ def find_remedies(ask: Ask, sheet: Sheet, trial: Trial) -> tuple[Remedy, ...]:
 
     Less of something is the least that will do; of several hosts that one, on which the least share has to go.
     """
-    refusing = {row: _refusing(sheet, row) for row in range(len(ask.fleet))}
+    refusing = {row: tuple(rule.name for rule in sheet.refusing(row)) for row in range(len(ask.fleet))}
     drafts = [*_smaller(ask, refusing), *_freer(ask, refusing), *_opened(ask, refusing)]
     return tuple(tried for draft in drafts if (tried := _try(ask.fleet, draft, trial)) is not None)
 
@@ -67,10 +67,6 @@ def _try(fleet: Fleet, draft: _Draft, trial: Trial) -> Remedy | None:
     changed = fleet if draft.opened is None else fleet.with_open(draft.opened)
     host = trial(changed, draft.request)
     return None if host is None else Remedy(draft.rules, draft.text, host, draft.request, draft.opened)
-
-
-def _refusing(sheet: Sheet, row: int) -> tuple[str, ...]:
-    return tuple(rule.name for index, rule in enumerate(sheet.filters) if not sheet.passes[index, row])
 
 
 def _smaller(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ class Ask:
     :param board: the fleet by the policy's figures.
     :param slots: how many VMs of each recent shape still fit where.
     :param now: Unix seconds.
+    :param averse: terms of the request's own from which somebody in the fleet keeps away; see ``company``.
     """
 
     fleet: Fleet
@@ -33,21 +34,29 @@ class Ask:
     slots: SlotBook
     request: Request
     now: float
+    averse: tuple[str, ...] = ()
 
 
 def always(_request: Request) -> bool:
     return True
 
 
+def never(_ask: Ask) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Filter:
-    """A hard rule. A host's answer may depend on that host alone.
+    """A hard rule. A host's answer may depend on that host and the VMs there, and on what ``stamp`` tells.
 
     :param name: what policies and reasons call it.
     :param passes: for some rows, which of them will do.
     :param reason: why a row will not.
     :param concerns: whether it has anything to say about a request; it is not asked about others.
     :param standing: whether it says the same of a host whatever VMs come and go, so that it need not be asked again.
+    :param stamp: another value whenever its answer about a host may have changed because of other hosts: it then is
+        asked about all of them anew. None for a rule that looks at no host but the one.
+    :param averted: whether it is asked after all, because of what others in the fleet say of the request.
     """
 
     name: str
@@ -55,6 +64,8 @@ class Filter:
     reason: Callable[[Ask, int], Reason]
     concerns: Callable[[Request], bool] = always
     standing: bool = False
+    stamp: Callable[[Ask], Hashable] | None = None
+    averted: Callable[[Ask], bool] = never
 
 
 @dataclass(frozen=True)
@@ -63,8 +74,10 @@ class Scorer:
     anything.
 
     :param standing: as a filter's.
+    :param concerns: whether it has a preference for a request; where it has none, its weight does not count.
     """
 
     name: str
     values: Callable[[Ask, Rows], Vector]
     standing: bool = False
+    concerns: Callable[[Request], bool] = always

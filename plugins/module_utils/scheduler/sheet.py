@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from ..model.reason import Reason
@@ -32,9 +32,9 @@ class Sheet:
     def __init__(self, ask: Ask, filters: tuple[str, ...], weights: Mapping[str, float]) -> None:
         hosts = len(ask.fleet)
         self.filters: tuple[Filter, ...] = tuple(
-            FILTERS[name] for name in filters if FILTERS[name].concerns(ask.request)
+            FILTERS[name] for name in filters if FILTERS[name].concerns(ask.request) or FILTERS[name].averted(ask)
         )
-        self.weights = dict(weights)
+        self.weights = {name: weight for name, weight in weights.items() if SCORERS[name].concerns(ask.request)}
         self._total = sum(self.weights.values())
         self._scorers = [(SCORERS[name], weight) for name, weight in self.weights.items()]
         self.passes = np.empty((len(self.filters), hosts), dtype=np.bool_)
@@ -43,13 +43,18 @@ class Sheet:
         # What standing rules say, kept for when rows change.
         self._open: Mask = np.ones(hosts, dtype=np.bool_)
         self._base: Vector = np.zeros(hosts, dtype=np.float64)
+        # Scores of all hosts, refused or not, and what rules that look at other hosts as well last saw of them.
+        self._scores = np.empty(hosts, dtype=np.float64)
+        self._stamps: dict[int, Hashable] = {
+            index: None for index, rule in enumerate(self.filters) if rule.stamp is not None
+        }
         self._seen, self._mix, self._until = -1, -1, -1.0
         self._at = 0.0
 
     def refresh(self, ask: Ask) -> None:
         """Look again at what changed: hosts, what is asked for lately, and what grew stale."""
         fleet = ask.fleet
-        rows: Rows | None
+        rows: Rows
         if self._seen < 0 or self._mix != ask.slots.version or not self._at <= ask.now < self._until:
             rows = ALL
             self._at, self._until = ask.now, ask.board.ageing.at(ask.now).until
@@ -58,16 +63,36 @@ class Sheet:
             return
         else:
             rows = fleet.changed_since(self._seen)
-        self._compute(ask, ALL if rows is None else rows)
+        self._compute(ask, rows)
+        if self._stamps and self._ask_anew(ask):
+            self.ranks = np.where(self.passes.all(axis=0), self._scores, REFUSED)
         self._seen, self._mix = fleet.version, ask.slots.version
+
+    def refusing(self, row: int) -> tuple[Filter, ...]:
+        """The rules that refuse a host."""
+        passes = self.passes[:, row].tolist()
+        return tuple(rule for index, rule in enumerate(self.filters) if not passes[index])
 
     def reasons(self, ask: Ask, row: int) -> tuple[Reason, ...]:
         """Why a host will not do: every rule that says so."""
-        return tuple(rule.reason(ask, row) for index, rule in enumerate(self.filters) if not self.passes[index, row])
+        return tuple(rule.reason(ask, row) for rule in self.refusing(row))
+
+    def _ask_anew(self, ask: Ask) -> bool:
+        """Ask rules that look at other hosts as well, where there is news; whether there was any."""
+        news = False
+        for index, before in self._stamps.items():
+            rule = self.filters[index]
+            stamp = rule.stamp(ask) if rule.stamp is not None else None
+            if stamp != before:
+                self.passes[index] = rule.passes(ask, ALL)
+                self._stamps[index] = stamp
+                news = True
+        return news
 
     def _compute(self, ask: Ask, rows: Rows) -> None:
         accepted, total = self._add(ask, rows, self._open[rows], self._base[rows], standing=False)
         score = np.round(total / self._total, DIGITS) if self._total else total
+        self._scores[rows] = score
         self.ranks[rows] = np.where(accepted, score, REFUSED)
 
     def _stand(self, ask: Ask) -> None:

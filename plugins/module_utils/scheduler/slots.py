@@ -13,7 +13,7 @@ from collections import OrderedDict
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from .arrays import ALL, np
+from .arrays import np
 from .board import Board
 from .mix import Mix
 from .request import Request, Shape
@@ -48,14 +48,11 @@ class SlotBook:
     def refresh(self) -> None:
         """Look again at what changed: hosts, or what is asked for."""
         fleet = self._board.fleet
-        rows: Rows | None = None
         if self._mixed != self._mix.version:
             self._read_mix()
-        if self._seen >= 0:
-            if self._seen == fleet.version:
-                return
-            rows = fleet.changed_since(self._seen)
-        rows = ALL if rows is None else rows
+        if self._seen == fleet.version:
+            return
+        rows = fleet.changed_since(self._seen)
         before = self.slots[rows].sum(axis=0) if self._seen >= 0 else 0
         self.slots[rows] = Room.of(self._board, rows).slots(self._shapes)
         self._left = self._left + self.slots[rows].sum(axis=0) - before
@@ -154,8 +151,7 @@ class Losses:
         fleet = self._board.fleet
         if self._seen == fleet.version:
             return
-        rows = None if self._seen < 0 else fleet.changed_since(self._seen)
-        rows = ALL if rows is None else rows
+        rows = fleet.changed_since(self._seen)
         room = Room.of(self._board, rows)
         for lost, nodes in zip(self._lost, self.choices, strict=True):
             lost[rows] = self._slots[rows] - room.less(self._request, nodes).slots(self._shapes)
