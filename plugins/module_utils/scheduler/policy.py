@@ -14,6 +14,7 @@ from math import isinf
 from typing import Any, Final, TypeGuard
 
 from ..model.errors import InputError, Problem
+from ..model.units import plain_number
 from .filters import FILTERS
 from .limits import Limits
 from .scorers import SCORERS
@@ -56,17 +57,18 @@ class Policy:
 
     def to_mapping(self) -> dict[str, Any]:
         """The whole policy, as a policy file would say it without ``extends``."""
-        turns = self.turn_at <= 1
+        full = {"at": plain_number(self.turn_at), "weights": _plain_weights(self.weights_full)}
+        metrics = self.limits.metrics_fresh_seconds
         return {
             "name": self.name,
             "filters": list(self.filters),
             "weights": _plain_weights(self.weights),
-            "full": {"at": _plain(self.turn_at), "weights": _plain_weights(self.weights_full)} if turns else NEVER,
+            "full": full if self.turn_at <= 1 else NEVER,
             "limits": {
-                "cpu_overcommit": _plain(self.limits.cpu_overcommit),
+                "cpu_overcommit": plain_number(self.limits.cpu_overcommit),
                 "ram_reserved": f"{self.limits.ram_reserved_mib}M",
-                "load_fresh": _plain(self.limits.load_fresh_seconds),
-                "metrics_fresh": NEVER if isinf(metrics := self.limits.metrics_fresh_seconds) else _plain(metrics),
+                "load_fresh": plain_number(self.limits.load_fresh_seconds),
+                "metrics_fresh": NEVER if isinf(metrics) else plain_number(metrics),
             },
         }
 
@@ -117,18 +119,16 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def _plain_weights(weights: Mapping[str, float]) -> dict[str, int | float]:
-    return {name: _plain(weight) for name, weight in weights.items()}
+    return {name: plain_number(weight) for name, weight in weights.items()}
 
 
-def _plain(number: float) -> int | float:
-    """The same number, however it was written: 1 and 1.0 are one."""
-    return int(number) if float(number).is_integer() else float(number)
-
+# Whom a VM would rather be with or without decides where it has such a wish.
+_WISHES: Final = {"soft_affinity": 2.0}
 
 # Least loaded: what is promised counts most, what is measured breaks the near ties.
-_SPREADING: Final = {"free_cpu": 1.0, "free_memory": 1.0, "load": 0.5}
+_SPREADING: Final = {"free_cpu": 1.0, "free_memory": 1.0, "load": 0.5, **_WISHES}
 # Fewest slots lost decides; among hosts that lose as few, the fuller one.
-_PACKING: Final = {"fragmentation": 1.0, "pack": 0.001}
+_PACKING: Final = {"fragmentation": 1.0, "pack": 0.001, **_WISHES}
 
 # Least loaded while there is room. To go on spreading would leave a bit of room everywhere, and nowhere enough.
 BALANCED: Final = Policy("balanced", weights=_SPREADING, turn_at=0.3, weights_full={**_PACKING, "load": 0.01})
