@@ -71,3 +71,8 @@ def format_mib(mib: int) -> str:
 def format_cpu(cpu: float) -> str:
     """Write a number of CPUs, which may be a fraction: ``4``, ``0.5``."""
     return f"{cpu:.10g}"
+
+
+def plain_number(number: float) -> int | float:
+    """The same number, however it was written: 1 and 1.0 are one, as JSON and digests should have it."""
+    return int(number) if float(number).is_integer() else float(number)

@@ -17,6 +17,7 @@ from ..model.errors import InputError, Problem
 from ..model.units import plain_number
 from .filters import FILTERS
 from .limits import Limits
+from .priority import Precedence
 from .scorers import SCORERS
 
 # What tells one weight from another is their ratio; beyond this it is a slip of the pen.
@@ -40,6 +41,7 @@ class Policy:
     :param limits: figures for hosts that state none.
     :param turn_at: from which share of the fleet's virtual CPUs or memory promised (the larger) ``weights_full`` count
         instead; above 1 for never.
+    :param preemption: whose place a request may take; None for nobody's.
     :raises InputError: naming each rule that does not exist and each weight that is no weight.
     """
 
@@ -49,6 +51,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     turn_at: float = 2.0
     weights_full: Mapping[str, float] = field(default_factory=dict)
+    preemption: Precedence | None = None
 
     def weights_at(self, fill: float) -> Mapping[str, float]:
         """The weights that count while that share of the fleet is promised."""
@@ -64,6 +67,7 @@ class Policy:
             "filters": list(self.filters),
             "weights": _plain_weights(self.weights),
             "full": full if self.turn_at <= 1 else NEVER,
+            "preemption": NEVER if self.preemption is None else self.preemption.to_mapping(),
             "limits": {
                 "cpu_overcommit": plain_number(self.limits.cpu_overcommit),
                 "ram_reserved": f"{self.limits.ram_reserved_mib}M",

@@ -3,31 +3,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A policy written down, as policy files carry it; docs/policies.md says what each field means.
 
-``{"name", "extends", "filters": [...], "weights": {...}, "full": {"at", "weights"} or "never", "limits":
-{"cpu_overcommit", "ram_reserved", "load_fresh", "metrics_fresh"}}``. docs/schemas/policy.schema.json is its shape; what only the
-registries know, and what contradicts itself, is refused here as well.
+``{"name", "extends", "filters": [...], "weights": {...}, "full": {"at", "weights"} or "never", "limits": {...},
+"projects": {NAME: {"extends", "filters", "weights", "full"}}, "host_groups": [{"labels", "limits"}]}``; see
+``limits_document`` for the figures. docs/schemas/policy.schema.json is its shape; what only the registries know, and
+what contradicts itself, is refused here as well.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
+from dataclasses import replace
 from typing import Any, Final
 
 from ..model.errors import InputError, Problem
-from ..model.units import GIB, parse_mib
-from .limits import Limits
-from .policy import BALANCED, NEVER, POLICIES, Misnamed, Policy, is_number, wrong_filters, wrong_weights
+from ..model.name import NAME_RULE, check_name
+from .findings import Findings, Misnamed, is_number
+from .limits import NEVER, Limits
+from .limits_document import read_host_groups, read_limits
+from .policy import BALANCED, POLICIES, Policy, wrong_filters, wrong_weights
 
-_FIELDS: Final = ("name", "extends", "filters", "weights", "full", "limits")
+_RULES: Final = ("extends", "filters", "weights", "full")
+_FIELDS: Final = ("name", *_RULES, "limits", "projects", "host_groups")
 _FULL_FIELDS: Final = ("at", "weights")
-_LIMIT_FIELDS: Final = ("cpu_overcommit", "ram_reserved", "load_fresh", "metrics_fresh")
-# Beyond these a figure is a slip of the pen; the schema has them too.
-_OVERCOMMIT_MAX: Final = 1000
-_RESERVED_MAX_MIB: Final = GIB  # 1 PiB
-_FRESH_MAX: Final = 365 * 86400
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TABLE_OF_WEIGHTS: Final = "a table of scorers such as {free_cpu: 1, load: 0.5}"
 
@@ -42,99 +40,138 @@ def read_policy(document: object) -> Policy:
     """
     if not isinstance(document, Mapping):
         raise InputError([Problem("", "this is no policy", "fields, such as name, extends and weights")])
-    reader = _Reader(document)
-    policy = reader.policy()
-    if policy is None:
-        raise InputError(reader.problems)
+    findings = Findings()
+    policy = _read_whole(findings, document)
+    if not findings.problems:
+        _check_name_is_free(findings, policy)
+    if findings.problems:
+        raise InputError(findings.problems)
     return policy
 
 
-class _Reader:
-    """Collects what is wrong. A field that is wrong reads as the extended policy's, so that nothing is told twice."""
+def _read_whole(findings: Findings, document: Mapping[Any, Any]) -> Policy:
+    findings.check_fields(document, _FIELDS, "")
+    base = _base(findings, document)
+    rules = _Rules(findings, document, "").read(base)
+    limits = _limits(findings, document, base.limits)
+    whole = replace(rules, name=_name(findings, document), limits=limits)
+    return replace(whole, projects=_projects(findings, document, whole))
 
-    def __init__(self, document: Mapping[Any, Any]) -> None:
-        self.document = document
-        self.problems: list[Problem] = []
 
-    def policy(self) -> Policy | None:
-        """The policy; None when there are problems."""
-        self._check_fields(self.document, _FIELDS, "")
-        base = self._base()
-        name = self._name()
-        filters = self._filters(base.filters)
-        weights = self._weights(self.document, "weights", base.weights)
+def _base(findings: Findings, document: Mapping[Any, Any]) -> Policy:
+    if "extends" in document:
+        return _extended(findings, document["extends"], "extends") or BALANCED
+    if "weights" not in document:
+        message = "nothing says which host is better"
+        findings.refuse("weights", message, f"{_TABLE_OF_WEIGHTS}, or a policy to extend")
+    return _NOTHING
+
+
+def _extended(findings: Findings, name: Any, path: str) -> Policy | None:
+    if isinstance(name, str) and name in POLICIES:
+        return POLICIES[name]
+    findings.refuse(path, f"{name!r} is not a shipped policy", "one of " + ", ".join(sorted(POLICIES)))
+    return None
+
+
+def _name(findings: Findings, document: Mapping[Any, Any]) -> str:
+    name = document.get("name")
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    message = f"{name!r} is not a name" if "name" in document else "the policy has no name"
+    allowed = "a small letter, then small letters, digits and dashes, 63 in all, such as night"
+    findings.refuse("name", message, allowed)
+    return ""
+
+
+def _limits(findings: Findings, document: Mapping[Any, Any], base: Limits) -> Limits:
+    limits = read_limits(findings, document["limits"], base) if "limits" in document else base
+    if "host_groups" not in document:
+        return limits
+    return replace(limits, groups=read_host_groups(findings, document["host_groups"]))
+
+
+def _projects(findings: Findings, document: Mapping[Any, Any], whole: Policy) -> Mapping[str, Policy]:
+    if "projects" not in document:
+        return whole.projects
+    sections = document["projects"]
+    if not isinstance(sections, Mapping):
+        findings.refuse(
+            "projects", f"{sections!r} is not a table", "projects with their rules: {shop: {extends: pack}}"
+        )
+        return {}
+    return {str(name): _project(findings, name, section, whole) for name, section in sections.items()}
+
+
+def _project(findings: Findings, name: Any, section: Any, whole: Policy) -> Policy:
+    """A project's own rules; what its section does not say is what the file says for all."""
+    path = f"projects.{name}"
+    if check_name(name):
+        findings.add([Misnamed(path, f"{name!r} is not a project's name", NAME_RULE)])
+    if not isinstance(section, Mapping) or not section:
+        allowed = "some of " + ", ".join(_RULES) + "; leave the project out where nothing is different"
+        findings.refuse(path, f"{section!r} says nothing of its own", allowed)
+        return whole
+    findings.check_fields(section, _RULES, f"{path}.")
+    base = _extended(findings, section["extends"], f"{path}.extends") if "extends" in section else None
+    return replace(_Rules(findings, section, f"{path}.").read(base or whole), name=whole.name, limits=whole.limits)
+
+
+class _Rules:
+    """Reads which rules count. One that is wrong reads as the base's, so that nothing is told twice.
+
+    :param path: what stands before a field's name; empty for the whole.
+    """
+
+    def __init__(self, findings: Findings, section: Mapping[Any, Any], path: str) -> None:
+        self._findings, self._section, self._path = findings, section, path
+
+    def read(self, base: Policy) -> Policy:
+        """The base with what is said instead."""
         turn_at, weights_full = self._full(base)
-        limits = self._limits(base.limits)
-        if self.problems:
-            return None
-        policy = Policy(name, filters, weights, limits, turn_at, weights_full)
-        self._check_name_is_free(policy)
-        return None if self.problems else policy
+        return replace(
+            base,
+            filters=self._filters(base.filters),
+            weights=self._weights(self._section, "weights", base.weights),
+            turn_at=turn_at,
+            weights_full=weights_full,
+        )
 
     def _refuse(self, field: str, message: str, allowed: str) -> None:
-        self.problems.append(Problem(field, message, allowed))
-
-    def _check_fields(self, mapping: Mapping[Any, Any], known: tuple[str, ...], path: str) -> None:
-        for key in mapping:
-            if key not in known:
-                near = "".join(f"{name}, perhaps; " for name in get_close_matches(str(key), known, 1))
-                allowed = f"{near}one of " + ", ".join(known)
-                self.problems.append(Misnamed(f"{path}{key}", f"{key!r} is not a field", allowed))
-
-    def _base(self) -> Policy:
-        if "extends" not in self.document:
-            if "weights" not in self.document:
-                message = "nothing says which host is better"
-                self._refuse("weights", message, f"{_TABLE_OF_WEIGHTS}, or a policy to extend")
-            return _NOTHING
-        name = self.document["extends"]
-        if isinstance(name, str) and name in POLICIES:
-            return POLICIES[name]
-        self._refuse("extends", f"{name!r} is not a shipped policy", "one of " + ", ".join(sorted(POLICIES)))
-        return BALANCED
-
-    def _name(self) -> str:
-        name = self.document.get("name")
-        if isinstance(name, str) and _NAME.fullmatch(name):
-            return name
-        message = f"{name!r} is not a name" if "name" in self.document else "the policy has no name"
-        self._refuse("name", message, "a small letter, then small letters, digits and dashes, 63 in all, such as night")
-        return ""
+        self._findings.refuse(f"{self._path}{field}", message, allowed)
 
     def _filters(self, base: tuple[str, ...]) -> tuple[str, ...]:
-        if "filters" not in self.document:
+        if "filters" not in self._section:
             return base
-        names = self.document["filters"]
+        names = self._section["filters"]
         if not isinstance(names, list) or not names:
             message = "an empty list would let every host pass" if names == [] else f"{names!r} is not a list"
             self._refuse("filters", message, "a list of filters; leave it out for all of them")
             return base
-        problems = list(wrong_filters("filters", names))
-        self.problems += problems
-        return base if problems else tuple(names)
+        wrong = self._findings.add(wrong_filters(f"{self._path}filters", names))
+        return base if wrong else tuple(names)
 
-    def _weights(self, mapping: Mapping[Any, Any], path: str, base: Mapping[str, float]) -> Mapping[str, float]:
-        key = path.rpartition(".")[2]
+    def _weights(self, mapping: Mapping[Any, Any], field: str, base: Mapping[str, float]) -> Mapping[str, float]:
+        key = field.rpartition(".")[2]
         if key not in mapping:
             return base
         weights = mapping[key]
         if not isinstance(weights, Mapping):
-            self._refuse(path, f"{weights!r} is not a table", f"{_TABLE_OF_WEIGHTS}; {{}} where all hosts are alike")
+            self._refuse(field, f"{weights!r} is not a table", f"{_TABLE_OF_WEIGHTS}; {{}} where all hosts are alike")
             return base
-        problems = list(wrong_weights(path, weights))
-        self.problems += problems
-        return base if problems else {name: float(weight) for name, weight in weights.items()}
+        wrong = self._findings.add(wrong_weights(f"{self._path}{field}", weights))
+        return base if wrong else {name: float(weight) for name, weight in weights.items()}
 
     def _full(self, base: Policy) -> tuple[float, Mapping[str, float]]:
-        full = self.document.get("full")
-        if "full" not in self.document:
+        if "full" not in self._section:
             return base.turn_at, base.weights_full
+        full = self._section["full"]
         if full == NEVER:
             return _NOTHING.turn_at, _NOTHING.weights_full
         if not isinstance(full, Mapping) or not full:
             self._refuse("full", f"{full!r} does not say when", f"{{at: 0.3, weights: {{pack: 1}}}}, or {NEVER}")
             return base.turn_at, base.weights_full
-        self._check_fields(full, _FULL_FIELDS, "full.")
+        self._findings.check_fields(full, _FULL_FIELDS, f"{self._path}full.")
         if base.turn_at > 1:
             self._check_full_is_whole(full)
         return self._share(full, base.turn_at), self._weights(full, "full.weights", base.weights_full)
@@ -153,45 +190,10 @@ class _Reader:
         self._refuse("full.at", f"{share!r} is not a share of the fleet", "a number above 0, up to 1, such as 0.3")
         return base
 
-    def _limits(self, base: Limits) -> Limits:
-        limits = self.document.get("limits", {})
-        if not isinstance(limits, Mapping):
-            self._refuse("limits", f"{limits!r} is not a table", "some of " + ", ".join(_LIMIT_FIELDS))
-            return base
-        self._check_fields(limits, _LIMIT_FIELDS, "limits.")
-        return Limits(
-            self._number(limits, "cpu_overcommit", base.cpu_overcommit, _OVERCOMMIT_MAX),
-            self._mib(limits, base.ram_reserved_mib),
-            self._number(limits, "load_fresh", base.load_fresh_seconds, _FRESH_MAX),
-            self._metrics(limits, base.metrics_fresh_seconds),
-        )
 
-    def _metrics(self, limits: Mapping[Any, Any], base: float) -> float:
-        if limits.get("metrics_fresh") == NEVER:
-            return math.inf
-        return self._number(limits, "metrics_fresh", base, _FRESH_MAX) if "metrics_fresh" in limits else base
-
-    def _number(self, limits: Mapping[Any, Any], key: str, base: float, largest: int) -> float:
-        value = limits.get(key, base)
-        if is_number(value) and 0 < value <= largest:
-            return float(value)
-        self._refuse(f"limits.{key}", f"{value!r} is no such number", f"a number above 0, up to {largest}")
-        return base
-
-    def _mib(self, limits: Mapping[Any, Any], base: int) -> int:
-        value = limits.get("ram_reserved", base)
-        try:
-            mib = parse_mib(value, field="limits.ram_reserved")
-        except InputError as error:
-            self.problems += error.problems
-            return base
-        if mib > _RESERVED_MAX_MIB:
-            self._refuse("limits.ram_reserved", f"{value!r} is more than a host has", "text such as 2G, up to 1P")
-        return mib
-
-    def _check_name_is_free(self, policy: Policy) -> None:
-        """A shipped policy's name means that policy, wherever a decision shows it."""
-        shipped = POLICIES.get(policy.name)
-        if shipped is not None and shipped.version != policy.version:
-            message = f"{policy.name} is the name of a shipped policy, and that one says something else"
-            self._refuse("name", message, f"a name of its own, such as my-{policy.name}")
+def _check_name_is_free(findings: Findings, policy: Policy) -> None:
+    """A shipped policy's name means that policy, wherever a decision shows it."""
+    shipped = POLICIES.get(policy.name)
+    if shipped is not None and shipped.version != policy.version:
+        message = f"{policy.name} is the name of a shipped policy, and that one says something else"
+        findings.refuse("name", message, f"a name of its own, such as my-{policy.name}")

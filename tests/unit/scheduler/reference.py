@@ -19,6 +19,8 @@ from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.policy import Policy
 from minicloud_core.scheduler.request import Request, Shape
 
+from tests.unit.scheduler import reference_company
+
 Shares = Sequence[tuple[Shape, float]]
 Nodes = tuple[int, ...]
 
@@ -57,6 +59,17 @@ class Machine:
     view: HostView
     limits: Limits
     vms: list[tuple[Request, Nodes]] = field(default_factory=list)
+    now: float = 0.0
+    fleet: Sequence[Machine] = ()
+
+    @property
+    def age(self) -> Fraction | None:
+        """How long ago it was measured; None when it never was."""
+        return None if self.view.load_at is None else exact(self.now) - exact(self.view.load_at)
+
+    @property
+    def fresh(self) -> bool:
+        return self.age is not None and self.age <= exact(self.limits.load_fresh_seconds)
 
     @property
     def overcommit(self) -> Fraction:
@@ -126,6 +139,65 @@ def disk(machine: Machine, request: Request) -> bool:
     return request.disk_bytes == 0 or machine.disk_free >= request.disk_bytes
 
 
+def pools(machine: Machine, request: Request) -> bool:
+    for name, wanted in request.pools.items():
+        pool = machine.view.pools.get(name)
+        if pool is None:
+            return False
+        promised = pool.used_bytes + sum(vm.pools.get(name, 0) for vm, _nodes in machine.vms)
+        if promised + wanted > pool.size_bytes:
+            return False
+    return True
+
+
+def bandwidth(machine: Machine, request: Request) -> bool:
+    if request.bandwidth_mbps == 0:
+        return True
+    carries = machine.view.bandwidth_mbps
+    promised = machine.view.allocated_bandwidth_mbps + sum(vm.bandwidth_mbps for vm, _nodes in machine.vms)
+    return carries is not None and promised + request.bandwidth_mbps <= carries
+
+
+def metrics(machine: Machine, request: Request) -> bool:
+    limit = machine.limits.metrics_fresh_seconds
+    return machine.age is None or limit == float("inf") or machine.age <= exact(limit)
+
+
+def dedicated(machine: Machine, request: Request) -> bool:
+    return not machine.view.dedicated or request.project in machine.view.dedicated
+
+
+def host_labels(machine: Machine, request: Request) -> bool:
+    return all(machine.view.labels.get(key) == value for key, value in request.host_labels.items())
+
+
+def architecture(machine: Machine, request: Request) -> bool:
+    return request.architecture is None or request.architecture == machine.view.architecture
+
+
+def machine_type(machine: Machine, request: Request) -> bool:
+    return request.machine is None or request.machine in machine.view.machines
+
+
+def cpu_features(machine: Machine, request: Request) -> bool:
+    return all(feature in machine.view.cpu_features for feature in request.cpu_features)
+
+
+def networks(machine: Machine, request: Request) -> bool:
+    return machine.view.networks is None or all(network in machine.view.networks for network in request.networks)
+
+
+def image(machine: Machine, request: Request) -> bool:
+    if request.image is None or machine.view.reachable_images is None:
+        return True
+    return request.image in machine.view.images or request.image in machine.view.reachable_images
+
+
+def volumes(machine: Machine, request: Request) -> bool:
+    reachable = machine.view.reachable_volumes
+    return reachable is None or all(volume in reachable for volume in request.volumes)
+
+
 def node_takes(room: Room, request: Request, node: int) -> bool:
     cpu_free, ram_free = room.nodes[node]
     return cpu_free >= part(request)[0] and ram_free >= part(request)[1]
@@ -134,12 +206,24 @@ def node_takes(room: Room, request: Request, node: int) -> bool:
 FILTERS: Mapping[str, Callable[[Machine, Request], bool]] = {
     "ready": ready,
     "cordon": cordon,
+    "metrics": metrics,
     "requested": requested,
     "excluded": excluded,
+    "dedicated": dedicated,
+    "host_labels": host_labels,
+    "architecture": architecture,
+    "machine": machine_type,
+    "cpu_features": cpu_features,
+    "networks": networks,
+    "image": image,
+    "volumes": volumes,
     "cpu": cpu,
     "memory": memory,
     "numa": numa,
     "disk": disk,
+    "pools": pools,
+    "bandwidth": bandwidth,
+    **reference_company.FILTERS,
 }
 
 
@@ -258,10 +342,54 @@ def share_of(left: Fraction, limit: Fraction) -> float:
 
 
 def load(machine: Machine, request: Request, moment: Moment) -> float:
-    measured, at = machine.view.load, machine.view.load_at
-    if measured is None or at is None or exact(moment.now) - exact(at) > exact(machine.limits.load_fresh_seconds):
-        return 0.5
-    return 1 - measured
+    view = machine.view
+    parts = [view.load, view.load_memory, view.load_disk, view.load_network, view.load_pressure]
+    known = [part for part in parts if part is not None]
+    return 1 - max(known) if known and machine.fresh else 0.5
+
+
+def io_latency(machine: Machine, request: Request, moment: Moment) -> float:
+    measured = machine.view.io_latency_ms
+    return 10 / (10 + measured) if measured is not None and machine.fresh else 0.5
+
+
+def staleness(machine: Machine, request: Request, moment: Moment) -> float:
+    """Half as much for each time that the age has doubled, four times."""
+    if machine.age is None:
+        return 0.0
+    worth, limit = 1.0, exact(machine.limits.load_fresh_seconds)
+    while machine.age > limit:
+        worth, limit = worth / 2, limit * 2
+        if worth < 1 / 16:
+            return 0.0
+    return worth
+
+
+def stability(machine: Machine, request: Request, moment: Moment) -> float:
+    """A failure counts half as much for each six hours that have passed, and after eight times that for nothing."""
+    weight = 0.0
+    for failed in machine.view.failures:
+        age, half = exact(moment.now) - exact(failed), 0
+        while age > 6 * 3600 and half < 8:
+            age, half = age - 6 * 3600, half + 1
+        weight += 0.5**half if half < 8 else 0.0
+    return 1 / (1 + weight)
+
+
+def image_locality(machine: Machine, request: Request, moment: Moment) -> float:
+    return 1.0 if request.image is None or request.image in machine.view.images else 0.0
+
+
+def energy(machine: Machine, request: Request, moment: Moment) -> float:
+    """Half for a VM that adds two watts for each virtual CPU."""
+    view = machine.view
+    idle, most = (2 * view.cpu, 6 * view.cpu) if view.power is None else (view.power.idle_w, view.power.max_w)
+    promised = exact(view.allocated_cpu) or view.allocated_ram_mib
+    asleep = not promised and not any(vm.cpu or vm.ram_mib for vm, _nodes in machine.vms)
+    share = float(exact(request.cpu) / machine.cpu_limit) if machine.cpu_limit else 0.0
+    added = max(0.0, most - idle) * share + (idle if asleep else 0.0)
+    usual = 2 * max(request.cpu, 1 / 840_000)
+    return usual / (usual + added)
 
 
 def pack(machine: Machine, request: Request, moment: Moment) -> float:
@@ -280,9 +408,15 @@ SCORERS: Mapping[str, Callable[[Machine, Request, Moment], float]] = {
     "free_cpu": free_cpu,
     "free_memory": free_memory,
     "load": load,
+    "io_latency": io_latency,
+    "image_locality": image_locality,
+    "stability": stability,
+    "staleness": staleness,
     "pack": pack,
     "balance": balance,
     "fragmentation": fragmentation,
+    "energy": energy,
+    **reference_company.SCORERS,
 }
 
 
@@ -314,11 +448,15 @@ def weights_of(policy: Policy, machines: Sequence[Machine]) -> Mapping[str, floa
 
 
 def decide(machines: Sequence[Machine], request: Request, policy: Policy, shares: Shares, now: float) -> Answer:
-    weights = weights_of(policy, machines)
+    weights = dict(weights_of(policy, machines))
+    if not reference_company.has_wishes(request):
+        # Nobody is judged by a wish that was not made.
+        weights.pop("soft_affinity", None)
     wanted = slot_weights(machines, shares) if "fragmentation" in weights else []
     moment = Moment(now, shares, wanted)
     refused, parts, scores = {}, {}, {}
     for machine in machines:
+        machine.now, machine.fleet = now, machines
         name = machine.view.id
         against = tuple(rule for rule in policy.filters if not FILTERS[rule](machine, request))
         if against:

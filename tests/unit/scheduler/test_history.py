@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.host import HostView, NumaNode, Pool, Power
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.mix import EVERY, RECENT
 from minicloud_core.scheduler.obstacle import Obstacle
@@ -39,6 +39,7 @@ POLICIES = [
     PACK,
     replace(BALANCED, limits=Limits(1.0, 0), turn_at=0.1),
     Policy("everything", weights=EVERYTHING, limits=Limits(1.5, 100, 0.1)),
+    Policy("measured", weights=EVERYTHING, limits=Limits(1.5, 100, 60.0, 150.0)),
     Policy("turns", weights={"load": 1.0}, limits=Limits(1.0, 0), turn_at=0.5, weights_full=EVERYTHING),
     Policy("none", limits=Limits(2.0, 0)),
 ]
@@ -181,6 +182,15 @@ views = st.builds(
     ram_reserved_mib=st.none() | st.integers(0, 1024),
     load=st.none() | st.floats(0, 1),
     load_at=st.none() | halves | st.floats(NOW - 200, NOW),
+    io_latency_ms=st.none() | st.floats(0, 100),
+    failures=st.sampled_from([(), (), (NOW - 100,), (NOW - 6 * 3600, NOW - 1), (NOW - 48 * 3600,)]),
+    power=st.sampled_from([None, Power(80, 300)]),
+    labels=st.sampled_from([{}, {"rack": "r1"}]),
+    bandwidth_mbps=st.sampled_from([None, 100, 1000]),
+    allocated_bandwidth_mbps=st.sampled_from([0, 60]),
+    pools=st.sampled_from([{}, {"ssd": Pool(1000, 100)}, {"ssd": Pool(300), "hdd": Pool(2000)}]),
+    images=st.sampled_from([frozenset(), frozenset({"debian"})]),
+    dedicated=st.sampled_from([frozenset(), frozenset(), frozenset({"shop"})]),
     numa=st.lists(st.builds(NumaNode, cpu=st.integers(0, 8), ram_mib=mibs.map(lambda mib: 4 * mib)), max_size=3).map(
         tuple
     ),
@@ -193,6 +203,11 @@ requests = st.builds(
     numa=st.sampled_from([0, 0, 1, 1, 2, 3]),
     host=st.sampled_from([None] * 6 + ["node1"]),
     exclude=st.frozensets(st.sampled_from(["node0", "node2"]), max_size=1),
+    project=st.sampled_from(["default", "default", "shop"]),
+    host_labels=st.sampled_from([{}, {}, {}, {"rack": "r1"}]),
+    bandwidth_mbps=st.sampled_from([0, 0, 50]),
+    pools=st.sampled_from([{}, {}, {"ssd": 100}, {"ssd": 50, "hdd": 500}]),
+    image=st.sampled_from([None, "debian"]),
 )
 seconds = st.sampled_from([0.0, 0.05, 0.5, 20.0, 119.5, 120.0, 200.0, -0.5, -60.0, -150.0])
 steps = st.one_of(
@@ -307,7 +322,11 @@ def test_a_shape_that_weighs_what_another_did_is_another() -> None:
 def test_requests_that_differ_in_one_thing_are_not_taken_for_each_other() -> None:
     nodes = (NumaNode(4, 4096), NumaNode(4, 4096))
     hosts = [HostView(f"node{number}", 8, 8192, 1000, numa=nodes[:number]) for number in range(3)]
-    history = History(hosts, replace(PACK, limits=Limits(1.0, 0)))
+    hosts[0] = replace(hosts[0], dedicated=frozenset({"shop"}), networks=frozenset(), reachable_volumes=frozenset())
+    hosts[1] = replace(hosts[1], labels={"rack": "r1"}, architecture="x86_64", images=frozenset({"debian"}))
+    hosts[2] = replace(hosts[2], machines=frozenset({"q35"}), cpu_features=frozenset({"aes"}), bandwidth_mbps=10)
+    hosts[2] = replace(hosts[2], pools={"ssd": Pool(1)}, networks=frozenset({"lan"}))
+    history = History(hosts, Policy("everything", weights=EVERYTHING, limits=Limits(1.0, 0)))
     base = Request(1, 1024)
     one_thing_else = [
         replace(base, cpu=9),
@@ -318,6 +337,17 @@ def test_requests_that_differ_in_one_thing_are_not_taken_for_each_other() -> Non
         replace(base, host="node2"),
         replace(base, exclude=frozenset({"node0"})),
         replace(base, exclude=frozenset({"node1", "node2"})),
+        replace(base, project="shop"),
+        replace(base, host_labels={"rack": "r1"}),
+        replace(base, architecture="x86_64"),
+        replace(base, machine="q35"),
+        replace(base, cpu_features=frozenset({"aes"})),
+        replace(base, networks=frozenset({"lan"})),
+        replace(base, bandwidth_mbps=10),
+        replace(base, pools={"ssd": 1}),
+        replace(base, pools={"ssd": 2}),
+        replace(base, image="debian"),
+        replace(base, volumes=frozenset({"v1"})),
     ]
     for request in [base, *one_thing_else, base, *reversed(one_thing_else)]:
         history.ask(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from minicloud_core.model.host import HOST_TRANSITIONS
 from minicloud_core.scheduler.board import Board
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.host import HostView, NumaNode, Pool, Power
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.mix import RECENT
 from minicloud_core.scheduler.pipeline import Scheduler, place
@@ -36,6 +37,8 @@ mibs = st.sampled_from([0, 1, 64, 1000, GIB, GIB + 1, 2 * GIB, 3 * GIB, 4 * GIB,
 ratios = st.sampled_from([0.7, 1.0, 1.1, 1.15, 1.5, 2.0])
 halves = st.integers(-400, 20).map(lambda half: NOW + half / 2) | st.sampled_from([NOW - 120, NOW - 30, NOW])
 
+percents = st.integers(0, 100).map(lambda percent: percent / 100)
+
 nodes = st.builds(
     NumaNode,
     cpu=st.sampled_from([8, 6, 4, 3, 2.5, 2, 1, 0]),
@@ -54,8 +57,27 @@ hosts = st.builds(
     allocated_disk_bytes=mostly(0, 1, 100, 1200),
     cpu_overcommit=st.none() | ratios,
     ram_reserved_mib=st.none() | st.sampled_from([0, 1, 512, 4096, 16 * GIB]),
-    load=st.none() | st.integers(0, 100).map(lambda percent: percent / 100),
+    load=st.none() | percents,
     load_at=st.none() | halves,
+    load_memory=mostly(None, 0.25, 0.99),
+    load_disk=mostly(None, 0.5),
+    load_network=mostly(None, 0.75),
+    load_pressure=mostly(None, 0.1, 0.9),
+    io_latency_ms=st.none() | st.sampled_from([0.0, 0.3, 10.0, 250.0]),
+    failures=mostly((), (NOW - 1,), (NOW - 6 * 3600, NOW + 5), (NOW - 8 * 6 * 3600, NOW - 8 * 6 * 3600 - 0.5)),
+    power=mostly(None, Power(80, 300), Power(50, 120), Power(0, 0)),
+    labels=mostly({"rack": "r1", "disk": "ssd"}, {}, {"rack": "r2"}),
+    architecture=mostly("x86_64", None, "aarch64"),
+    machines=mostly(frozenset({"q35", "pc"}), frozenset(), frozenset({"virt"})),
+    cpu_features=mostly(frozenset({"aes", "avx2"}), frozenset(), frozenset({"aes"})),
+    networks=mostly(frozenset({"lan", "dmz"}), None, frozenset(), frozenset({"lan"})),
+    bandwidth_mbps=mostly(1000, None, 0, 100),
+    allocated_bandwidth_mbps=mostly(0, 1, 950),
+    pools=mostly({"ssd": Pool(500), "hdd": Pool(900, 300)}, {}, {"ssd": Pool(100, 50)}),
+    images=mostly(frozenset(), frozenset({"debian"})),
+    reachable_images=mostly(None, frozenset(), frozenset({"debian"})),
+    reachable_volumes=mostly(None, frozenset(), frozenset({"v1"})),
+    dedicated=mostly(frozenset(), frozenset({"shop"}), frozenset({"shop", "default"})),
     numa=st.sampled_from([2, 3, 1, 0]).flatmap(lambda count: st.tuples(*[nodes] * count)),
 )
 requests = st.builds(
@@ -66,6 +88,16 @@ requests = st.builds(
     host=mostly(None, *NAMES[:2], "nowhere"),
     exclude=mostly(frozenset(), frozenset(NAMES[:1]), frozenset(NAMES[1:3]), frozenset({"nowhere"})),
     numa=st.sampled_from([0, 0, 1, 1, 2, 3]),
+    project=mostly("default", "shop"),
+    host_labels=mostly({}, {"rack": "r1"}, {"rack": "r1", "disk": "ssd"}, {"cage": "7"}),
+    architecture=mostly(None, "x86_64", "riscv64"),
+    machine=mostly(None, "q35", "virt"),
+    cpu_features=mostly(frozenset(), frozenset({"aes"}), frozenset({"aes", "avx2"})),
+    networks=mostly(frozenset(), frozenset({"lan"}), frozenset({"lan", "dmz"})),
+    bandwidth_mbps=mostly(0, 50, 100, 1000),
+    pools=mostly({}, {"ssd": 50}, {"ssd": 400, "hdd": 600}, {"hdd": 0}, {"tape": 0}),
+    image=mostly(None, "debian", "plan9"),
+    volumes=mostly(frozenset(), frozenset({"v1"}), frozenset({"v1", "v2"})),
 )
 # Large enough that the reference, which puts them on a host one by one, comes to an end.
 shapes = st.builds(
@@ -77,13 +109,14 @@ shapes = st.builds(
 weights = st.dictionaries(
     st.sampled_from(sorted(reference.SCORERS)), st.sampled_from([0.001, 0.01, 0.5, 1.0, 3.0]), max_size=6
 )
-optional = ("ready", "cordon", "requested", "excluded", "disk")
+optional = ("ready", "cordon", "requested", "excluded", "disk", "host_labels", "pools", "bandwidth", "metrics")
 filters = st.just(frozenset()) | st.frozensets(st.sampled_from(optional))
 limits = st.builds(
     Limits,
     cpu_overcommit=ratios,
     ram_reserved_mib=st.integers(0, 2048),
     load_fresh_seconds=st.sampled_from([0.0, 30.0, 120.0]),
+    metrics_fresh_seconds=mostly(inf, 30.0, 150.0),
 )
 drawn_policies = st.builds(
     lambda without, weights, limits, turn_at, full: Policy(
@@ -140,7 +173,15 @@ def vms_on(draw: st.DrawFn, number: int, view: HostView) -> tuple[int, Request, 
     """A VM that is there already, whether it should fit or not, on nodes that the host has."""
     numa = draw(st.integers(0, len(view.numa)))
     lies_on = draw(st.permutations(range(len(view.numa))))[:numa]
-    return number, Request(draw(cpus), draw(mibs), draw(st.integers(0, 300)), numa=numa), tuple(sorted(lies_on))
+    request = Request(
+        draw(cpus),
+        draw(mibs),
+        draw(st.integers(0, 300)),
+        numa=numa,
+        bandwidth_mbps=draw(mostly(0, 10, 900)),
+        pools=draw(mostly({}, {"ssd": 100}, {"ssd": 1, "hdd": 600, "tape": 7})),
+    )
+    return number, request, tuple(sorted(lies_on))
 
 
 @st.composite

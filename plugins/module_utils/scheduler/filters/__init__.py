@@ -11,8 +11,56 @@ from __future__ import annotations
 from typing import Final
 
 from ..rule import Filter
-from . import cordon, cpu, disk, excluded, memory, numa, ready, requested
+from . import (
+    affinity,
+    anti_affinity,
+    architecture,
+    bandwidth,
+    cordon,
+    cpu,
+    cpu_features,
+    dedicated,
+    disk,
+    excluded,
+    host_labels,
+    image,
+    machine,
+    memory,
+    metrics,
+    networks,
+    numa,
+    pools,
+    ready,
+    requested,
+    spread,
+    volumes,
+)
 
-FILTERS: Final[dict[str, Filter]] = {
-    module.FILTER.name: module.FILTER for module in (ready, cordon, requested, excluded, cpu, memory, numa, disk)
-}
+# In the order in which refusals are listed: whether the host takes anything, whether it is the right kind, whether it
+# has room.
+_MODULES: Final = (
+    ready,
+    cordon,
+    metrics,
+    requested,
+    excluded,
+    dedicated,
+    host_labels,
+    architecture,
+    machine,
+    cpu_features,
+    networks,
+    image,
+    volumes,
+    cpu,
+    memory,
+    numa,
+    disk,
+    pools,
+    bandwidth,
+    affinity,
+    anti_affinity,
+    spread,
+)
+
+FILTERS: Final[dict[str, Filter]] = {module.FILTER.name: module.FILTER for module in _MODULES}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...model.reason import Reason
-from ...model.units import format_cpu
+from ...model.units import format_cpu, plain_number
 from ..grain import cpus
 from ..rule import Ask, Filter
 
@@ -30,17 +30,12 @@ def reason(ask: Ask, row: int) -> Reason:
         f" ({format_cpu(threads)} threads x {overcommit:g})",
         {
             "wanted": wanted,
-            "free": _plain(free),
-            "limit": _plain(limit),
-            "threads": _plain(threads),
+            "free": plain_number(free),
+            "limit": plain_number(limit),
+            "threads": plain_number(threads),
             "overcommit": overcommit,
         },
     )
-
-
-def _plain(cpu: float) -> float:
-    """A whole number as one, for who reads the JSON."""
-    return int(cpu) if cpu.is_integer() else cpu
 
 
 FILTER = Filter("cpu", passes, reason)

@@ -11,8 +11,34 @@ from __future__ import annotations
 from typing import Final
 
 from ..rule import Scorer
-from . import balance, fragmentation, free_cpu, free_memory, load, pack
+from . import (
+    balance,
+    energy,
+    fragmentation,
+    free_cpu,
+    free_memory,
+    image_locality,
+    io_latency,
+    load,
+    pack,
+    soft_affinity,
+    stability,
+    staleness,
+)
 
-SCORERS: Final[dict[str, Scorer]] = {
-    module.SCORER.name: module.SCORER for module in (free_cpu, free_memory, load, pack, balance, fragmentation)
-}
+_MODULES: Final = (
+    free_cpu,
+    free_memory,
+    load,
+    io_latency,
+    image_locality,
+    stability,
+    staleness,
+    pack,
+    balance,
+    fragmentation,
+    energy,
+    soft_affinity,
+)
+
+SCORERS: Final[dict[str, Scorer]] = {module.SCORER.name: module.SCORER for module in _MODULES}
