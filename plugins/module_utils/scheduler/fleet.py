@@ -167,6 +167,24 @@ class Fleet:
                 self._on[place][vm] = None
         return [self._vms[vm][1] for vm in self._on[row]]
 
+    def on(self, host_id: str) -> list[str]:
+        """The VMs on a host, in the order in which they came.
+
+        :raises KeyError: when there is no such host.
+        """
+        row = self.rows[host_id]
+        return [vm for vm, place in self._vms.items() if place[0] == row] if self._on is None else [*self._on[row]]
+
+    def with_hosts(self, hosts: Iterable[HostView]) -> Fleet:
+        """Another fleet with the same VMs, on hosts of the same names of which other things are known. What is asked
+        for lately is told to both."""
+        twin = Fleet(hosts)
+        for vm, (row, request, nodes) in self._vms.items():
+            twin.add(vm, self.hosts[row].id, request, nodes)
+        twin.not_running = set(self.not_running)
+        twin.mix = self.mix
+        return twin
+
     def as_of(self, moment: Moment) -> Fleet:
         """The fleet as it was at a moment, as a copy of its own. What was asked for lately is not part of it."""
         past = self.copy()
