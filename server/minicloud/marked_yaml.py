@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 from minicloud_core.model.errors import Problem
-from minicloud_core.scheduler.policy import Misnamed
+from minicloud_core.scheduler.findings import Misnamed
 
 
 @dataclass(frozen=True, order=True)

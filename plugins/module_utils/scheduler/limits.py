@@ -8,7 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Final
+
+from ..model.units import plain_number
+
+NEVER: Final = "never"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class HostGroup:
     ram_reserved_mib: int | None = None
     load_fresh_seconds: float | None = None
     metrics_fresh_seconds: float | None = None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As a policy file says it."""
+        return {"labels": dict(self.labels), "limits": _figures(self)}
 
 
 @dataclass(frozen=True)
@@ -43,3 +51,23 @@ class Limits:
     load_fresh_seconds: float = 120.0
     metrics_fresh_seconds: float = math.inf
     groups: tuple[HostGroup, ...] = ()
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The figures for all hosts, as a policy file says them."""
+        return _figures(self)
+
+
+def _figures(limits: Limits | HostGroup) -> dict[str, Any]:
+    """What is said, by its name in a policy file."""
+    reserved, metrics = limits.ram_reserved_mib, limits.metrics_fresh_seconds
+    figures = {
+        "cpu_overcommit": _plain(limits.cpu_overcommit),
+        "ram_reserved": None if reserved is None else f"{reserved}M",
+        "load_fresh": _plain(limits.load_fresh_seconds),
+        "metrics_fresh": NEVER if metrics == math.inf else _plain(metrics),
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _plain(number: float | None) -> int | float | None:
+    return None if number is None else plain_number(number)

@@ -10,25 +10,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isinf
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from ..model.errors import InputError, Problem
 from ..model.units import plain_number
 from .filters import FILTERS
-from .limits import Limits
+from .findings import Misnamed, is_number
+from .limits import NEVER, Limits
 from .priority import Precedence
 from .scorers import SCORERS
 
 # What tells one weight from another is their ratio; beyond this it is a slip of the pen.
 WEIGHT_MAX: Final = 1_000_000
-NEVER: Final = "never"
-_LARGEST: Final = float("inf")
 _VERSION_LENGTH: Final = 12
-
-
-class Misnamed(Problem):
-    """A problem with a field's name, not with its value."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,8 @@ class Policy:
     :param turn_at: from which share of the fleet's virtual CPUs or memory promised (the larger) ``weights_full`` count
         instead; above 1 for never.
     :param preemption: whose place a request may take; None for nobody's.
+    :param projects: for some projects a policy of their own, whose filters, weights and preemption count for their
+        VMs; its limits are this one's, since hosts are shared.
     :raises InputError: naming each rule that does not exist and each weight that is no weight.
     """
 
@@ -52,6 +48,11 @@ class Policy:
     turn_at: float = 2.0
     weights_full: Mapping[str, float] = field(default_factory=dict)
     preemption: Precedence | None = None
+    projects: Mapping[str, Policy] = field(default_factory=dict)
+
+    def of(self, project: str) -> Policy:
+        """The policy whose filters, weights and preemption count for a project's VMs."""
+        return self.projects.get(project, self)
 
     def weights_at(self, fill: float) -> Mapping[str, float]:
         """The weights that count while that share of the fleet is promised."""
@@ -60,20 +61,24 @@ class Policy:
 
     def to_mapping(self) -> dict[str, Any]:
         """The whole policy, as a policy file would say it without ``extends``."""
-        full = {"at": plain_number(self.turn_at), "weights": _plain_weights(self.weights_full)}
-        metrics = self.limits.metrics_fresh_seconds
+        projects = {name: self.projects[name].rules_mapping() for name in sorted(self.projects)}
+        groups = [group.to_mapping() for group in self.limits.groups]
         return {
             "name": self.name,
+            **self.rules_mapping(),
+            "limits": self.limits.to_mapping(),
+            **({"projects": projects} if projects else {}),
+            **({"host_groups": groups} if groups else {}),
+        }
+
+    def rules_mapping(self) -> dict[str, Any]:
+        """Which rules count and how much, as a policy file says it of all VMs or of a project's."""
+        full = {"at": plain_number(self.turn_at), "weights": _plain_weights(self.weights_full)}
+        return {
             "filters": list(self.filters),
             "weights": _plain_weights(self.weights),
             "full": full if self.turn_at <= 1 else NEVER,
             "preemption": NEVER if self.preemption is None else self.preemption.to_mapping(),
-            "limits": {
-                "cpu_overcommit": plain_number(self.limits.cpu_overcommit),
-                "ram_reserved": f"{self.limits.ram_reserved_mib}M",
-                "load_fresh": plain_number(self.limits.load_fresh_seconds),
-                "metrics_fresh": NEVER if isinf(metrics) else plain_number(metrics),
-            },
         }
 
     @cached_property
@@ -113,13 +118,6 @@ def wrong_weights(field_name: str, weights: Mapping[str, object]) -> Iterator[Pr
         elif not is_number(weight) or not 0 < weight <= WEIGHT_MAX:
             allowed = f"a number above 0, up to {WEIGHT_MAX}; leave out a scorer that is not to count"
             yield Problem(f"{field_name}.{name}", f"{weight!r} is not a weight", allowed)
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a finite number; yes and no are none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return -_LARGEST < value < _LARGEST
 
 
 def _plain_weights(weights: Mapping[str, float]) -> dict[str, int | float]:

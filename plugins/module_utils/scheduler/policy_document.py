@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A policy written down, as policy files carry it; docs/policies.md says what each field means.
 
-``{"name", "extends", "filters": [...], "weights": {...}, "full": {"at", "weights"} or "never", "limits": {...},
-"projects": {NAME: {"extends", "filters", "weights", "full"}}, "host_groups": [{"labels", "limits"}]}``; see
-``limits_document`` for the figures. docs/schemas/policy.schema.json is its shape; what only the registries know, and
-what contradicts itself, is refused here as well.
+``{"name", "extends", "filters": [...], "weights": {...}, "full": {"at", "weights"} or "never", "preemption": {...} or
+"never", "limits": {...}, "projects": {NAME: {"extends", "filters", "weights", "full", "preemption"}}, "host_groups":
+[{"labels", "limits"}]}``; see ``limits_document`` and ``preemption_document`` for their figures.
+docs/schemas/policy.schema.json is its shape; what only the registries know, and what contradicts itself, is refused
+here as well.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from .findings import Findings, Misnamed, is_number
 from .limits import NEVER, Limits
 from .limits_document import read_host_groups, read_limits
 from .policy import BALANCED, POLICIES, Policy, wrong_filters, wrong_weights
+from .preemption_document import read_preemption
+from .priority import Precedence
 
-_RULES: Final = ("extends", "filters", "weights", "full")
+_RULES: Final = ("extends", "filters", "weights", "full", "preemption")
 _FIELDS: Final = ("name", *_RULES, "limits", "projects", "host_groups")
 _FULL_FIELDS: Final = ("at", "weights")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -135,6 +138,7 @@ class _Rules:
             weights=self._weights(self._section, "weights", base.weights),
             turn_at=turn_at,
             weights_full=weights_full,
+            preemption=self._preemption(base.preemption),
         )
 
     def _refuse(self, field: str, message: str, allowed: str) -> None:
@@ -175,6 +179,11 @@ class _Rules:
         if base.turn_at > 1:
             self._check_full_is_whole(full)
         return self._share(full, base.turn_at), self._weights(full, "full.weights", base.weights_full)
+
+    def _preemption(self, base: Precedence | None) -> Precedence | None:
+        if "preemption" not in self._section:
+            return base
+        return read_preemption(self._findings, self._section["preemption"], f"{self._path}preemption", base)
 
     def _check_full_is_whole(self, full: Mapping[Any, Any]) -> None:
         """Nothing is extended that turns, so one half of ``full`` says nothing without the other."""
