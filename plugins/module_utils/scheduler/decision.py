@@ -14,6 +14,7 @@ from ..model.errors import NoCapacityError
 from ..model.units import MIB, format_cpu, format_mib
 from .account import Account, Candidate, Part, Refusal
 from .obstacle import Obstacle
+from .preemption import Victim
 from .remedy import Remedy
 from .request import Request
 
@@ -40,6 +41,7 @@ class Decision:
     :param policy_version: which of its versions; see ``Policy.version``.
     :param at: the time it was given, in Unix seconds.
     :param recall: gives what was said, as of the decision.
+    :param preempts: VMs that have to leave the host first. Until they have, it refuses, as ``refused`` says.
     """
 
     request: Request
@@ -49,6 +51,7 @@ class Decision:
     policy_version: str
     at: float
     recall: Callable[[], Account] = field(repr=False)
+    preempts: tuple[Victim, ...] = ()
 
     @cached_property
     def accepted(self) -> tuple[Candidate, ...]:
@@ -95,6 +98,7 @@ class Decision:
             "policy": self.policy,
             "policy_version": self.policy_version,
             "at": self.at,
+            "preempts": [victim.to_mapping() for victim in self.preempts],
             "request": request_mapping(self.request),
             **self.told.to_mapping(),
         }
@@ -138,7 +142,7 @@ class Decision:
     @property
     def _facts(self) -> tuple[object, ...]:
         """All that is said, not who says it."""
-        said = self.accepted, self.refused, self.remedies
+        said = self.accepted, self.refused, self.remedies, self.preempts
         return self.request, self.host, self.score, self.policy, self.policy_version, self.at, said
 
 

@@ -16,6 +16,7 @@ from .fleet import Fleet
 from .mix import Mix
 from .obstacle import Obstacle, obstacles_on
 from .policy import BALANCED, Policy
+from .preemption import Preemption, plan_preemption
 from .remedy import Trial
 from .request import Request
 from .rule import Ask
@@ -63,9 +64,16 @@ class Scheduler:
         row = self._best(sheet)
         return None if row is None else (self.fleet.hosts[row].id, sheet.ranks[row].item())
 
-    def place(self, request: Request, *, now: float) -> Decision:
-        """The host with each host's reasons; see :func:`place`."""
+    def place(self, request: Request, *, now: float, preempt: bool = False) -> Decision:
+        """The host with each host's reasons; see :func:`place`.
+
+        :param preempt: whether a request that fits nowhere is given a host that others would have to leave, where the
+            policy lets it take their place. Who asks for that has to see to it that they do: ``Decision.preempts``.
+        """
         host, score = self.choose_scored(request, now=now) or (None, None)
+        plan = self.preempt(request, now=now) if preempt and host is None else None
+        if plan is not None:
+            host, score = plan.host, plan.score
         return Decision(
             request=request,
             host=host,
@@ -74,7 +82,23 @@ class Scheduler:
             policy_version=self.policy.version,
             at=now,
             recall=self._recall(request, now),
+            preempts=() if plan is None else plan.victims,
         )
+
+    def preempt(self, request: Request, *, now: float) -> Preemption | None:
+        """Which VMs would have to leave a host so that a request that fits nowhere fits there.
+
+        :returns: None when it fits, when the policy does not let it take the place of others, or when not enough of
+            them may leave.
+        """
+        precedence = self.policy.of(request.project).preemption
+        if precedence is None or not precedence.applies(request):
+            return None
+        ask = self._ask(request, now)
+        sheet = self._sheet(ask)
+        if self._best(sheet) is not None:
+            return None
+        return plan_preemption(ask, sheet, precedence, _Absence(self, request, now))
 
     def obstacles(self, request: Request, *, now: float) -> tuple[Obstacle, ...]:
         """Which rules refuse how many hosts to a request: what :meth:`place` says of each host, counted."""
@@ -130,14 +154,15 @@ class Scheduler:
         return Ask(self.fleet, self._board, self._slots, request, now, self.fleet.company.averse_to(request))
 
     def _sheet(self, ask: Ask) -> Sheet:
-        weights = self.policy.weights_at(self._board.fill())
+        rules = self.policy.of(ask.request.project)
+        weights = rules.weights_at(self._board.fill())
         if "fragmentation" in weights:
             self._slots.refresh()
         itself = self.fleet.company.itself(ask.request)
-        key = (*ask.request.key, ask.averse, itself, weights is self.policy.weights)
+        key = (*ask.request.key, ask.averse, itself, weights is rules.weights)
         sheet = self._sheets.get(key)
         if sheet is None:
-            sheet = self._sheets[key] = Sheet(ask, self.policy.filters, weights)
+            sheet = self._sheets[key] = Sheet(ask, rules.filters, weights)
             if len(self._sheets) > _KEPT:
                 self._sheets.popitem(last=False)
         else:
@@ -151,3 +176,23 @@ class Scheduler:
             return None
         row = int(sheet.ranks.argmax())
         return None if sheet.ranks[row] == REFUSED else row
+
+
+class _Absence:
+    """Tries a request on a fleet without some VMs: on a copy, made when it is first needed."""
+
+    def __init__(self, scheduler: Scheduler, request: Request, now: float) -> None:
+        self._of, self._request, self._now = scheduler, request, now
+        self._scheduler: Scheduler | None = None
+
+    def __call__(self, host: str, vms: tuple[str, ...]) -> float | None:
+        if self._scheduler is None:
+            self._scheduler = Scheduler(self._of.fleet.copy(), self._of.policy)
+        fleet = self._scheduler.fleet
+        places = [(vm, host, fleet.request_of(vm), fleet.nodes_of(vm)) for vm in vms]
+        for vm in vms:
+            fleet.remove(vm)
+        score = self._scheduler.ranks(self._request, now=self._now)[fleet.rows[host]].item()
+        for place in places:
+            fleet.add(*place)
+        return None if score == REFUSED else score
