@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""Finding new hosts for the VMs of a host that died."""
+
+from __future__ import annotations
+
+from ...model.reason import Reason
+from ..fleet import Fleet
+from ..policy import BALANCED, Policy
+from .convoy import convoys, move_convoy
+from .departure import hardest_first
+from .draft import Draft
+from .occupancy import occupancy
+from .plan import Plan, Stay
+from .room import make_room
+
+
+def evacuate(fleet: Fleet, host: str, policy: Policy = BALANCED, *, now: float) -> Plan:
+    """Plan where the VMs of a dead host start again. Pure: the fleet stays as it is.
+
+    Those of higher priority choose first, of one priority those that are hardest to place; those that did not run come
+    last. What they had on the dead host counts nothing, and as long as they are not placed they are nowhere: nobody has
+    to be near them or apart from them. CPUs that were pinned are pinned anew.
+
+    :param now: Unix seconds, as rules read them.
+    :raises InputError: when there is no such host.
+    """
+    draft = Draft(fleet, policy, now)
+    draft.check_host(host)
+    lost = draft.vms_on(host)
+    draft.fleet.close(host, "down")
+    before = occupancy(draft, len(lost))
+    for vm in lost:
+        draft.lift(vm)
+    stays: list[Stay] = []
+    for convoy in convoys(draft, sorted(lost, key=lambda vm: (*_urgent_first(draft, vm), vm))):
+        stuck = move_convoy(draft, convoy)
+        if stuck is not None and not (len(convoy) == 1 and make_room(draft, stuck)):
+            stays += (_stay(draft, vm, stuck) for vm in convoy)
+    after = occupancy(draft, len(stays))
+    return Plan(tuple(draft.moves), tuple(sorted(stays, key=lambda stay: stay.vm)), before, after)
+
+
+def _urgent_first(draft: Draft, vm: str) -> tuple[float, ...]:
+    return float(vm in draft.not_running), -draft.request_of(vm).priority, *hardest_first(draft, vm)
+
+
+def _stay(draft: Draft, vm: str, stuck: str) -> Stay:
+    if vm == stuck:
+        return draft.stay(vm)
+    return Stay(vm, draft.where(vm), Reason("affinity", f"tied to {stuck}, which finds no host", {"tied_to": stuck}))
