@@ -1,0 +1,318 @@
+"""Rules about other VMs: examples of each, and what holds for every fleet and every history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minicloud_core.model.reason import Reason
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.pipeline import Scheduler, place
+from minicloud_core.scheduler.policy import PACK, SPREAD, Policy
+from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.spread import Spread
+
+from tests.unit.scheduler import reference, reference_company
+
+NOW = 1_000_000.0
+RACKS = {"a": {"rack": "r1"}, "b": {"rack": "r1"}, "c": {"rack": "r2"}, "d": {}}
+VM = Request(1, 64)
+DB = replace(VM, group="db")
+WEB = replace(VM, labels={"tier": "web"})
+EVERYTHING = Policy("everything", weights=dict.fromkeys(reference.SCORERS, 1.0))
+
+
+def fleet_with(placed: Mapping[str, list[Request]]) -> Fleet:
+    """Hosts a to d, of which d is in no rack, with VMs named a0, a1, b0 …"""
+    fleet = Fleet(HostView(name, 64, 65536, labels=labels) for name, labels in RACKS.items())
+    for host, requests in placed.items():
+        for number, request in enumerate(requests):
+            fleet.add(f"{host}{number}", host, replace(request, vm=f"{host}{number}"))
+    return fleet
+
+
+def accepting(placed: Mapping[str, list[Request]], request: Request) -> str:
+    """The hosts that would do, such as ``ac``."""
+    decision = place(fleet_with(placed), request, SPREAD, now=NOW)
+    return "".join(sorted(candidate.host for candidate in decision.accepted))
+
+
+def reason(placed: Mapping[str, list[Request]], request: Request, host: str) -> Reason:
+    decision = place(fleet_with(placed), request, SPREAD, now=NOW)
+    reasons = {refusal.host: refusal.reasons for refusal in decision.refused}[host]
+    assert len(reasons) == 1
+    return reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("placed", "request_", "hosts"),
+    [
+        ({"b": [DB]}, replace(VM, affinity=("group:db",)), "b"),
+        ({"b": [DB], "d": [DB, DB]}, replace(VM, affinity=("group:db",)), "bd"),
+        ({"b": [WEB]}, replace(VM, affinity=("tier=web",)), "b"),
+        ({"b": [WEB], "c": [DB]}, replace(VM, affinity=("group:db", "tier=web")), ""),
+        ({"b": [WEB, DB], "c": [DB]}, replace(VM, affinity=("group:db", "tier=web")), "b"),
+        ({"b": [VM, VM]}, replace(VM, affinity=("vm:b1",)), "b"),
+        # The first of a group goes anywhere; a VM that is not there is nowhere.
+        ({"b": [WEB]}, replace(VM, affinity=("group:db",)), "abcd"),
+        ({"b": [WEB]}, replace(VM, affinity=("group:db", "tier=web")), "b"),
+        ({}, replace(VM, affinity=("vm:b1",)), ""),
+        # What another project calls its groups is its own; a VM has one name.
+        ({"b": [replace(DB, project="red")]}, replace(VM, affinity=("group:db",)), "abcd"),
+        ({"b": [replace(DB, project="red")]}, replace(VM, project="red", affinity=("group:db",)), "b"),
+        ({"b": [replace(DB, project="red")]}, replace(VM, affinity=("vm:b0",)), "b"),
+    ],
+)
+def test_a_vm_goes_where_those_are_that_it_needs(
+    placed: dict[str, list[Request]], request_: Request, hosts: str
+) -> None:
+    assert accepting(placed, request_) == hosts
+
+
+@pytest.mark.parametrize(
+    ("placed", "request_", "hosts"),
+    [
+        ({"b": [DB]}, replace(VM, anti_affinity=("group:db",)), "acd"),
+        ({"b": [DB], "c": [WEB]}, replace(VM, anti_affinity=("group:db", "tier=web")), "ad"),
+        ({"b": [VM], "c": [VM]}, replace(VM, anti_affinity=("vm:c0", "vm:x")), "abd"),
+        ({"b": [replace(DB, project="red")]}, replace(VM, anti_affinity=("group:db",)), "abcd"),
+        # It counts from both sides.
+        ({"b": [replace(VM, anti_affinity=("group:db",))]}, DB, "acd"),
+        ({"b": [replace(VM, anti_affinity=("tier=web",))]}, WEB, "acd"),
+        ({"b": [replace(VM, anti_affinity=("vm:new",))]}, replace(VM, vm="new"), "acd"),
+        ({"b": [replace(VM, anti_affinity=("group:db",))]}, VM, "abcd"),
+        ({"b": [replace(VM, anti_affinity=("group:db",), project="red")]}, DB, "abcd"),
+        ({"b": [replace(VM, anti_affinity=("vm:new",), project="red")]}, replace(VM, vm="new"), "acd"),
+        # A group that keeps away from itself, host by host.
+        ({"b": [replace(DB, anti_affinity=("group:db",))]}, replace(DB, anti_affinity=("group:db",)), "acd"),
+    ],
+)
+def test_a_vm_goes_where_nobody_is_that_does_not_get_on_with_it(
+    placed: dict[str, list[Request]], request_: Request, hosts: str
+) -> None:
+    assert accepting(placed, request_) == hosts
+
+
+RACK = (Spread("rack", 1),)
+
+
+@pytest.mark.parametrize(
+    ("placed", "request_", "hosts"),
+    [
+        ({}, replace(DB, spread=RACK), "abc"),  # what would fall with d is not known
+        ({"a": [DB]}, replace(DB, spread=RACK), "c"),
+        ({"a": [DB]}, replace(DB, spread=(Spread("rack", 2),)), "abc"),
+        ({"a": [DB], "b": [DB]}, replace(DB, spread=(Spread("rack", 2),)), "c"),
+        ({"a": [DB], "c": [DB]}, replace(DB, spread=RACK), ""),
+        ({"a": [DB]}, replace(DB, spread=(Spread("host", 1),)), "bcd"),
+        ({"a": [DB]}, replace(DB, spread=(Spread("rack", 2), Spread("host", 1))), "bc"),
+        ({"a": [WEB]}, replace(WEB, spread=(Spread("rack", 1, "tier"),)), "c"),
+        ({"a": [WEB]}, replace(VM, labels={"tier": "db"}, spread=(Spread("rack", 1, "tier"),)), "abc"),
+        ({"a": [replace(DB, project="red")]}, replace(DB, spread=RACK), "abc"),
+        # Nothing says which VMs are counted.
+        ({"a": [DB]}, replace(VM, spread=RACK), "abcd"),
+        ({"a": [DB]}, replace(DB, spread=(Spread("rack", 1, "tier"),)), "abcd"),
+    ],
+)
+def test_a_kind_of_vms_is_spread_over_domains(placed: dict[str, list[Request]], request_: Request, hosts: str) -> None:
+    assert accepting(placed, request_) == hosts
+
+
+def test_a_vm_that_is_there_already_is_no_company_to_itself() -> None:
+    alone = replace(DB, vm="a0", affinity=("group:db",), anti_affinity=("group:db",), spread=RACK)
+    placed = {"a": [alone], "c": [DB]}
+    assert accepting({"a": [alone]}, alone) == "abc"
+    assert accepting(placed, replace(alone, affinity=())) == "ab"
+    assert accepting(placed, replace(alone, anti_affinity=(), spread=())) == "c"
+    # Another of its kind is.
+    assert accepting(placed, replace(alone, vm="new", affinity=(), anti_affinity=())) == ""
+
+
+@pytest.mark.parametrize(
+    ("placed", "request_", "host"),
+    [
+        ({"c": [DB]}, replace(VM, prefer_with=("group:db",)), "c"),
+        ({"a": [DB], "b": [DB], "c": [DB]}, replace(VM, prefer_apart=("group:db",)), "d"),
+        ({"a": [DB] * 3, "b": [DB] * 2, "c": [DB], "d": [DB] * 2}, replace(VM, prefer_apart=("group:db",)), "c"),
+        ({"c": [DB, WEB], "d": [DB]}, replace(VM, prefer_with=("group:db",), prefer_apart=("tier=web",)), "d"),
+        ({}, replace(VM, prefer_with=("vm:nobody",)), "a"),
+    ],
+)
+@pytest.mark.parametrize("policy", [SPREAD, PACK], ids=lambda policy: policy.name)
+def test_a_wish_decides_and_refuses_nobody(
+    placed: dict[str, list[Request]], request_: Request, host: str, policy: Policy
+) -> None:
+    decision = place(fleet_with(placed), request_, policy, now=NOW)
+    assert (decision.host, decision.refused) == (host, ())
+
+
+def test_who_has_no_wish_is_not_judged_by_any() -> None:
+    decision = place(fleet_with({"a": [DB]}), VM, SPREAD, now=NOW)
+    assert {part.scorer for part in decision.accepted[0].parts} == {"free_cpu", "free_memory", "load"}
+
+
+def test_refusals_name_who_is_in_the_way() -> None:
+    placed = {"a": [DB, DB], "b": [WEB], "c": [replace(VM, anti_affinity=("tier=web",))]}
+    wants = reason(placed, replace(VM, affinity=("group:db", "vm:x")), "b")
+    assert wants.message == "to be with group:db, vm:x, and group:db is on a; vm:x is on no host"
+    assert wants.numbers == {"missing": {"group:db": ["a"], "vm:x": []}}
+    shuns = reason(placed, replace(VM, anti_affinity=("group:db",)), "a")
+    assert shuns.message == "2 VMs of group:db are there"
+    assert shuns.numbers == {"there": {"group:db": 2}, "averse": {}}
+    shunned = reason(placed, WEB, "c")
+    assert shunned.message == "1 VM there keeps away from tier=web"
+    assert shunned.numbers == {"there": {}, "averse": {"tier=web": 1}}
+    spread = replace(DB, spread=(Spread("rack", 2),))
+    assert reason(placed, spread, "b").message == "rack r1 has 2 of group:db, 2 at most"
+    assert reason(placed, spread, "d").message == "it has no label rack to spread by"
+    by_host = reason(placed, replace(DB, spread=(Spread("host", 1),)), "a")
+    assert by_host.message == "host a has 2 of group:db, 1 at most"
+    assert by_host.numbers == {
+        "over": [{"by": "host", "domain": "a", "term": "group:db", "there": 2, "at_most": 1}],
+    }
+
+
+def test_who_is_needed_is_known() -> None:
+    needs = replace(VM, affinity=("group:db",))
+    fleet = fleet_with({"a": [DB, needs], "b": [DB, DB, needs], "c": [DB], "d": [VM, replace(VM, affinity=("vm:d0",))]})
+    company = fleet.company
+    assert [company.held_by(vm) for vm in ("a0", "a1", "b0", "c0", "d0", "d1")] == [
+        ("group:db",), (), (), (), ("vm:d0",), (),
+    ]  # fmt: skip
+    fleet.remove("b1")
+    assert company.held_by("b0") == ("group:db",)
+    fleet.remove("b2")
+    assert company.held_by("b0") == ()
+
+
+# Few names, so that they meet.
+names = st.sampled_from(["vm-0", "vm-1", "vm-2", "vm-9"])
+terms = st.sampled_from(["group:g", "group:h", "tier=x", "tier=y", "zone=x", "vm:vm-0", "vm:vm-1", "vm:vm-9"])
+some_terms = st.just(()) | st.lists(terms, max_size=2, unique=True).map(tuple)
+limits = st.builds(
+    Spread, st.sampled_from(["rack", "zone", "host"]), st.integers(1, 3), st.none() | st.sampled_from(["tier", "zone"])
+)
+requests = st.builds(
+    Request,
+    cpu=st.just(1),
+    ram_mib=st.sampled_from([64, 512]),
+    labels=st.dictionaries(st.sampled_from(["tier", "zone"]), st.sampled_from(["x", "y"]), max_size=2),
+    group=st.sampled_from([None, "g", "g", "h"]),
+    project=st.sampled_from(["default", "default", "default", "red"]),
+    affinity=some_terms,
+    anti_affinity=some_terms,
+    prefer_with=some_terms,
+    prefer_apart=some_terms,
+    spread=st.just(()) | st.lists(limits, max_size=2, unique=True).map(tuple),
+    vm=st.none() | names,
+)
+views = st.builds(
+    HostView,
+    id=st.just(""),
+    cpu=st.sampled_from([1, 2, 8]),
+    ram_mib=st.just(65536),
+    cpu_overcommit=st.just(1.0),
+    labels=st.dictionaries(st.sampled_from(["rack", "zone"]), st.sampled_from(["1", "2"]), max_size=2),
+)
+hosts = st.lists(views, min_size=1, max_size=5).map(
+    lambda found: [replace(view, id=f"node{number}") for number, view in enumerate(found)]
+)
+
+
+class Twins:
+    """One fleet asked through a scheduler that is kept, and the same host by host."""
+
+    def __init__(self, views: list[HostView], policy: Policy) -> None:
+        self.policy = policy
+        self.fleet = Fleet(views)
+        self.scheduler = Scheduler(self.fleet, policy)
+        self.machines = [reference.Machine(view, policy.limits) for view in views]
+        self.count = 0
+
+    def ask(self, request: Request) -> str | None:
+        decision = self.scheduler.place(request, now=NOW)
+        answer = reference.decide(self.machines, request, self.policy, self.fleet.mix.shares, NOW)
+        reference.check(decision, answer)
+        assert decision == place(self.fleet, request, self.policy, now=NOW)
+        return decision.host
+
+    def take(self, request: Request) -> None:
+        """As the scheduler says, under a name of its own."""
+        named = replace(request, vm=f"vm-{self.count}")
+        host = self.ask(named)
+        if host is not None:
+            self.lie(named, host)
+
+    def lie(self, request: Request, host: str) -> None:
+        named = replace(request, vm=f"vm-{self.count}")
+        self.scheduler.take(str(named.vm), host, named)
+        self.machines[self.fleet.rows[host]].vms.append((named, ()))
+        self.count += 1
+
+    def put(self, request: Request, number: int) -> None:
+        """Wherever it may be, as somebody did who did not ask."""
+        self.lie(request, self.machines[number % len(self.machines)].view.id)
+
+    def remove(self, number: int) -> None:
+        lying = [(machine, place) for machine in self.machines for place in machine.vms]
+        if lying:
+            machine, place = lying[number % len(lying)]
+            machine.vms.remove(place)
+            self.fleet.remove(str(place[0].vm))
+
+
+steps = st.one_of(
+    st.tuples(st.just("take"), requests),
+    st.tuples(st.just("put"), requests, st.integers(0, 4)),
+    st.tuples(st.just("remove"), st.integers(0, 20)),
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(hosts, st.sampled_from([SPREAD, PACK, EVERYTHING]), st.lists(steps, max_size=14), st.lists(requests, max_size=3))
+def test_a_history_in_company_is_read_as_plainly(
+    views: list[HostView], policy: Policy, happens: list[tuple[object, ...]], recurring: list[Request]
+) -> None:
+    twins = Twins(views, policy)
+    for name, *arguments in happens:
+        for request in recurring:
+            twins.ask(request)
+        getattr(twins, str(name))(*arguments)
+    for request in recurring:
+        twins.ask(request)
+
+
+@settings(deadline=None, max_examples=60)
+@given(hosts, st.lists(requests, max_size=14))
+def test_no_placement_breaks_a_hard_rule(views: list[HostView], wanted: list[Request]) -> None:
+    """They keep away from whom they said, and pass no limit that they had when they came."""
+    twins = Twins(views, SPREAD)
+    for request in wanted:
+        named = replace(request, vm=f"vm-{twins.count}")
+        host = twins.ask(named)
+        if host is None:
+            continue
+        twins.lie(named, host)
+        for machine in twins.machines:
+            machine.fleet = twins.machines
+            assert all(reference_company.anti_affinity(machine, vm) for vm, _nodes in machine.vms)
+        machine = twins.machines[twins.fleet.rows[host]]
+        assert reference_company.affinity(machine, named)
+        assert reference_company.spread(machine, named)
+
+
+@settings(deadline=None, max_examples=60)
+@given(hosts, st.lists(st.tuples(requests, st.integers(0, 4)), max_size=8), views, requests)
+def test_another_host_without_vms_never_makes_a_feasible_request_infeasible(
+    views: list[HostView], placed: list[tuple[Request, int]], another: HostView, request: Request
+) -> None:
+    before, after = Fleet(views), Fleet([*views, replace(another, id="node9")])
+    for number, (vm, host) in enumerate(placed):
+        for fleet in (before, after):
+            fleet.add(f"vm-{number}", views[host % len(views)].id, replace(vm, vm=f"vm-{number}"))
+    kept = {one.host for one in place(after, request, SPREAD, now=NOW).accepted} - {"node9"}
+    assert kept == {one.host for one in place(before, request, SPREAD, now=NOW).accepted}
