@@ -17,6 +17,7 @@ CPU_MAX: Final = 1 << 20
 SIZE_MAX: Final = 1 << 56
 RATIO_MAX: Final = 1_000_000
 NUMA_MAX: Final = 64
+MOMENT_MAX: Final = 1e15
 
 
 class FieldReader:
@@ -46,22 +47,11 @@ class FieldReader:
         self.refuse(field, f"{value!r} is not a list", "a list, or nothing")
         return []
 
-    def check_fields(
-        self, mapping: Mapping[str, Any], known: Sequence[str], field: str, *, unheeded: Sequence[str] = ()
-    ) -> None:
-        """Refuse fields that mean nothing, so that a slip of the pen is not passed over.
-
-        :param unheeded: fields that no rule reads yet. They may be there when they are empty: an answer that ignored
-            what they hold would be trusted.
-        """
-        for key, value in mapping.items():
-            path = f"{field}.{key}" if field else str(key)
-            if key in unheeded:
-                if value is not None and value not in ("", [], {}):
-                    message = "no rule of this version reads it, and it would be ignored"
-                    self.refuse(path, message, "leave it out, or empty")
-            elif key not in known:
-                self.refuse(path, "unknown field", "one of " + ", ".join(known))
+    def check_fields(self, mapping: Mapping[str, Any], known: Sequence[str], field: str) -> None:
+        """Refuse fields that mean nothing, so that a slip of the pen is not passed over."""
+        for key in mapping:
+            if key not in known:
+                self.refuse(f"{field}.{key}" if field else str(key), "unknown field", "one of " + ", ".join(known))
 
     def text(self, value: Any, field: str, what: str) -> str:
         if isinstance(value, str) and value and value.isprintable():
@@ -122,6 +112,20 @@ class FieldReader:
             self.refuse(field, f"{value!r} is no such number", f"a whole number, {least} to {most}")
             return least
         return value
+
+    def figure(self, value: Any, field: str, most: float) -> float:
+        """A number from 0 to the most that there could be, perhaps a fraction."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            self.refuse(field, f"{value!r} is no such number", f"a number, 0 to {most:g}")
+            return 0.0
+        return float(value)
+
+    def moment(self, value: Any, field: str) -> float:
+        """A time in seconds."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MOMENT_MAX:
+            self.refuse(field, f"{value!r} is not a time", "Unix seconds, such as 1700000000")
+            return 0.0
+        return float(value)
 
     def names(self, value: Any, field: str, what: str) -> frozenset[str]:
         """A list of names, in no order."""

@@ -6,7 +6,7 @@ import pytest
 from minicloud_core.model.errors import InputError
 from minicloud_core.model.units import GIB
 from minicloud_core.scheduler.document import read_fleet
-from minicloud_core.scheduler.host import NumaNode
+from minicloud_core.scheduler.host import NumaNode, Pool, Power
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import PACK, Policy
@@ -110,6 +110,31 @@ def test_load_is_a_number_or_a_mapping_with_it() -> None:
     hosts = [{**HOST, "id": "a", "load": 0.25}, {**HOST, "id": "b", "load": {"cpu": 0.5}}, {**HOST, "id": "c"}]
     fleet = read_fleet([*hosts, {**HOST, "id": "d", "load": {}}], at=3.0)
     assert [(host.load, host.load_at) for host in fleet.hosts] == [(0.25, 3.0), (0.5, 3.0), (None, None), (None, None)]
+
+
+def test_what_a_host_is_and_has_is_read() -> None:
+    written = {
+        **HOST,
+        "load": {"cpu": 0.5, "memory": 0.25, "pressure": 0.1, "io_latency_ms": 4, "at": 90},
+        "power": {"idle_w": 80, "max_w": 240},
+        "pools": {"ssd": "1G", "hdd": 2048},
+        "cpu_features": ["aes"],
+        "networks": [],
+        "dedicated": ["shop"],
+        "failures": [10, 20.5],
+    }
+    host = read_fleet([written], at=3.0).hosts[0]
+    assert (host.load, host.load_memory, host.load_disk, host.load_pressure) == (0.5, 0.25, None, 0.1)
+    assert (host.io_latency_ms, host.load_at, host.failures) == (4.0, 90.0, (10.0, 20.5))
+    assert (host.power, host.pools) == (Power(80, 240), {"ssd": Pool(GIB), "hdd": Pool(2 * GIB)})
+    assert (host.cpu_features, host.networks, host.reachable_images) == (frozenset({"aes"}), frozenset(), None)
+    assert host.dedicated == frozenset({"shop"})
+
+
+def test_a_host_draws_no_less_at_full_load_than_idle() -> None:
+    with pytest.raises(InputError, match="5 W at full load is less than 90 W idle") as caught:
+        read_fleet([{**HOST, "power": {"idle_w": 90, "max_w": 5}}], at=0)
+    assert [problem.field for problem in caught.value.problems] == ["hosts.0.power.max_w"]
 
 
 def test_fractions_of_a_cpu_add_up() -> None:
