@@ -24,6 +24,10 @@ from .scorers import SCORERS
 WEIGHT_MAX: Final = 1_000_000
 _VERSION_LENGTH: Final = 12
 
+# These take room from everybody, so a policy has them where it says so alone.
+_BY_CHOICE: Final = frozenset({"n_plus_one"})
+USUAL_FILTERS: Final = tuple(name for name in FILTERS if name not in _BY_CHOICE)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -42,7 +46,7 @@ class Policy:
     """
 
     name: str
-    filters: tuple[str, ...] = tuple(FILTERS)
+    filters: tuple[str, ...] = USUAL_FILTERS
     weights: Mapping[str, float] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     turn_at: float = 2.0
@@ -136,8 +140,17 @@ _PACKING: Final = {"fragmentation": 1.0, "pack": 0.001, **_WISHES}
 BALANCED: Final = Policy("balanced", weights=_SPREADING, turn_at=0.3, weights_full={**_PACKING, "load": 0.01})
 SPREAD: Final = Policy("spread", weights=_SPREADING)
 PACK: Final = Policy("pack", weights=_PACKING)
+# Fewest watts: hosts that are on fill up, efficient ones first, and idle ones may sleep. Among alike, as in pack.
+ENERGY: Final = Policy("energy", weights={"energy": 1.0, "fragmentation": 0.05, "pack": 0.001, **_WISHES})
+# Nothing is promised twice, any one host may fail, and hosts that failed lately or are silent are left alone.
+CRITICAL: Final = Policy(
+    "critical",
+    filters=tuple(FILTERS),
+    weights={**_SPREADING, "load": 1.0, "stability": 2.0, "io_latency": 0.5, "staleness": 0.5},
+    limits=Limits(cpu_overcommit=1.0, ram_reserved_mib=1024, metrics_fresh_seconds=900.0),
+)
 
-POLICIES: Final[dict[str, Policy]] = {policy.name: policy for policy in (BALANCED, SPREAD, PACK)}
+POLICIES: Final[dict[str, Policy]] = {policy.name: policy for policy in (BALANCED, SPREAD, PACK, ENERGY, CRITICAL)}
 
 
 def policy_named(name: str) -> Policy:

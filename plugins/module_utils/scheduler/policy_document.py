@@ -150,7 +150,7 @@ class _Rules:
         names = self._section["filters"]
         if not isinstance(names, list) or not names:
             message = "an empty list would let every host pass" if names == [] else f"{names!r} is not a list"
-            self._refuse("filters", message, "a list of filters; leave it out for all of them")
+            self._refuse("filters", message, "a list of filters; leave it out for the usual ones")
             return base
         wrong = self._findings.add(wrong_filters(f"{self._path}filters", names))
         return base if wrong else tuple(names)

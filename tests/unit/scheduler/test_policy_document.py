@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from minicloud_core.model.errors import InputError
 from minicloud_core.scheduler.filters import FILTERS
-from minicloud_core.scheduler.limits import Limits
-from minicloud_core.scheduler.policy import BALANCED, PACK, POLICIES, SPREAD, Policy
+from minicloud_core.scheduler.limits import HostGroup, Limits
+from minicloud_core.scheduler.policy import BALANCED, PACK, POLICIES, SPREAD, USUAL_FILTERS, Policy
 from minicloud_core.scheduler.policy_document import read_policy
+from minicloud_core.scheduler.priority import Precedence
 from minicloud_core.scheduler.scorers import SCORERS
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "schemas" / "policy.schema.json").read_text(encoding="utf-8"))
@@ -28,6 +29,12 @@ WHOLE: dict[str, Any] = {
     "full": {"at": 0.6, "weights": {"pack": 1}},
     "limits": {"cpu_overcommit": 2, "ram_reserved": "1G", "load_fresh": 60, "metrics_fresh": 900},
 }
+# Parts of a policy for some VMs or hosts, each of which could be in WHOLE.
+PROJECTS: dict[str, Any] = {"batch": {"extends": "pack"}, "shop": {"weights": {"load": 1}, "full": "never"}}
+GROUPS: list[dict[str, Any]] = [
+    {"labels": {"tier": "gold"}, "limits": {"cpu_overcommit": 1}},
+    {"labels": {"tier": "gold", "size": "small"}, "limits": {"ram_reserved": "2G", "metrics_fresh": "never"}},
+]
 
 
 def problems(document: object) -> dict[str, str]:
@@ -49,7 +56,8 @@ def test_what_is_said_is_what_counts() -> None:
 
 def test_what_is_not_said_is_the_usual() -> None:
     policy = read_policy({"name": "night", "weights": {"pack": 1}})
-    assert policy.filters == tuple(FILTERS)
+    assert policy.filters == USUAL_FILTERS
+    assert set(FILTERS) - set(USUAL_FILTERS) <= {"n_plus_one"}
     assert policy.limits == Limits()
     assert policy.weights_at(1.0) == {"pack": 1.0}
 
@@ -114,12 +122,78 @@ def test_ready_may_be_left_out_and_all_hosts_may_be_alike() -> None:
         ({"limits": {"metrics_fresh": "sometimes"}}, "limits.metrics_fresh", "is no such number"),
         ({"limits": {"swap": 1}}, "limits.swap", "'swap' is not a field"),
         ({"filter": ["cpu"]}, "filter", "'filter' is not a field"),
+        ({"preemption": True}, "preemption", "True does not say whose place"),
+        ({"preemption": {}}, "preemption", "{} does not say whose place"),
+        ({"preemption": {"from": 10}}, "preemption.victims_below", "says no victims_below"),
+        ({"preemption": {"victims_below": 10}}, "preemption.from", "says no from"),
+        ({"preemption": {"from": 1, "victims_below": 2}}, "preemption.victims_below", "2 is above preemption.from, 1"),
+        ({"preemption": {"from": "1", "victims_below": 0}}, "preemption.from", "'1' is no such number"),
+        ({"preemption": {"from": 1, "victims_below": 0, "at_most": 0}}, "preemption.at_most", "0 is no such number"),
+        ({"preemption": {"from": 1, "victims_below": 0, "to": 0}}, "preemption.to", "'to' is not a field"),
+        ({"projects": ["batch"]}, "projects", "['batch'] is not a table"),
+        ({"projects": {"batch": "pack"}}, "projects.batch", "'pack' says nothing of its own"),
+        ({"projects": {"batch": {}}}, "projects.batch", "{} says nothing of its own"),
+        ({"projects": {"Batch": {"full": "never"}}}, "projects.Batch", "'Batch' is not a project's name"),
+        ({"projects": {"batch": {"extends": "packed"}}}, "projects.batch.extends", "is not a shipped policy"),
+        ({"projects": {"batch": {"limits": {}}}}, "projects.batch.limits", "'limits' is not a field"),
+        ({"projects": {"batch": {"filters": ["cpu", "x"]}}}, "projects.batch.filters.1", "'x' is not a filter"),
+        ({"projects": {"batch": {"weights": {"load": 0}}}}, "projects.batch.weights.load", "0 is not a weight"),
+        ({"projects": {"batch": {"full": {"at": 2}}}}, "projects.batch.full.at", "2 is not a share"),
+        ({"projects": {"batch": {"preemption": 7}}}, "projects.batch.preemption", "7 does not say whose place"),
+        ({"host_groups": {"tier": "gold"}}, "host_groups", "is not a list"),
+        ({"host_groups": ["gold"]}, "host_groups.0", "'gold' is not a group of hosts"),
+        ({"host_groups": [{"limits": {"load_fresh": 1}}]}, "host_groups.0.labels", "a group without labels"),
+        ({"host_groups": [{"labels": {"a": "b"}}]}, "host_groups.0.limits", "a group without limits"),
+        ({"host_groups": [{**GROUPS[0], "labels": {}}]}, "host_groups.0.labels", "{} says nothing"),
+        ({"host_groups": [{**GROUPS[0], "labels": {"a b": "c"}}]}, "host_groups.0.labels.a b", "not a label key"),
+        ({"host_groups": [{**GROUPS[0], "limits": {"swap": 1}}]}, "host_groups.0.limits.swap", "'swap' is not a field"),
+        ({"host_groups": [*GROUPS, GROUPS[0]]}, "host_groups.2.labels", "the same hosts as host_groups.0"),
+        ({"host_groups": [{**GROUPS[0], "weights": {}}]}, "host_groups.0.weights", "'weights' is not a field"),
     ],
 )
 def test_a_mistake_is_named_by_its_field(changes: dict[str, Any], field: str, message: str) -> None:
     found = problems({**WHOLE, **changes})
     assert list(found) == [field]
     assert message in found[field]
+
+
+def test_a_projects_section_says_what_is_different_for_it() -> None:
+    policy = read_policy({**WHOLE, "projects": PROJECTS})
+    assert policy.of("other") is policy
+    assert policy.of("batch") == replace(PACK, name="night", limits=policy.limits)
+    shop = policy.of("shop")
+    assert (shop.filters, shop.weights) == (policy.filters, {"load": 1.0})
+    assert (shop.weights_at(1.0), shop.limits) == ({"load": 1.0}, policy.limits)
+
+
+def test_a_projects_half_of_full_is_completed_from_what_counts_for_all() -> None:
+    policy = read_policy({**WHOLE, "projects": {"shop": {"full": {"at": 0.9}}}})
+    assert (policy.of("shop").turn_at, policy.of("shop").weights_full) == (0.9, policy.weights_full)
+
+
+def test_a_group_of_hosts_has_figures_of_its_own() -> None:
+    gold, small = read_policy({**WHOLE, "host_groups": GROUPS}).limits.groups
+    assert gold == HostGroup({"tier": "gold"}, cpu_overcommit=1.0)
+    assert small == HostGroup(
+        {"tier": "gold", "size": "small"}, ram_reserved_mib=2048, metrics_fresh_seconds=float("inf")
+    )
+
+
+def test_preemption_is_read_and_extended() -> None:
+    said = {**WHOLE, "preemption": {"from": 100, "victims_below": 50}}
+    policy = read_policy({**said, "projects": {"batch": {"preemption": "never"}, "db": {"preemption": {"at_most": 1}}}})
+    assert policy.preemption == Precedence(100, 50, 4)
+    assert policy.of("batch").preemption is None
+    assert policy.of("db").preemption == Precedence(100, 50, 1)
+
+
+def test_sections_read_as_what_they_write() -> None:
+    document = {**WHOLE, "preemption": {"from": 9, "victims_below": 0}, "projects": PROJECTS, "host_groups": GROUPS}
+    policy = read_policy(document)
+    mapping = json.loads(json.dumps(policy.to_mapping()))
+    assert read_policy(mapping) == policy
+    assert not list(VALIDATOR.iter_errors(document))
+    assert not list(VALIDATOR.iter_errors(mapping))
 
 
 def test_every_mistake_is_named_at_once() -> None:
@@ -148,9 +222,11 @@ def test_a_shipped_policy_reads_as_what_it_writes(policy: Policy) -> None:
 
 def test_a_policy_says_all_that_it_holds() -> None:
     assert {field.name for field in fields(Policy)} == {
-        "name", "filters", "weights", "limits", "turn_at", "weights_full"
+        "name", "filters", "weights", "limits", "turn_at", "weights_full", "preemption", "projects"
     }, "to_mapping and read_policy should carry it too"  # fmt: skip
-    assert len(PACK.to_mapping()["limits"]) == len(fields(Limits)), "to_mapping and read_policy should carry it too"
+    figures = {field.name for field in fields(Limits)} - {"groups"}
+    assert len(PACK.to_mapping()["limits"]) == len(figures), "to_mapping and read_policy should carry it too"
+    assert figures == set(HostGroup.FIGURES) == {field.name for field in fields(HostGroup)} - {"labels"}
 
 
 def test_a_version_is_of_what_is_said_not_of_how() -> None:
@@ -173,6 +249,10 @@ def test_a_version_is_of_what_is_said_not_of_how() -> None:
         {"full": {"at": 0.7, "weights": {"pack": 1}}},
         {"full": {"at": 0.6, "weights": {"pack": 2}}},
         {"limits": {}},
+        {"preemption": {"from": 1, "victims_below": 0}},
+        {"projects": PROJECTS},
+        {"host_groups": GROUPS},
+        {"host_groups": GROUPS[::-1]},
     ],
 )
 def test_another_policy_has_another_version(changes: dict[str, Any]) -> None:
@@ -189,6 +269,17 @@ SCALARS = st.one_of(
 )
 NAMES = st.sampled_from([*SCORERS, "Charm"])
 WEIGHTS = st.dictionaries(NAMES, st.one_of(st.floats(0.001, 1e6), st.integers(-1, 3), SCALARS), max_size=3)
+PREEMPTIONS = st.one_of(
+    st.just("never"),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "from": st.one_of(st.integers(-2, 2), SCALARS),
+            "victims_below": st.one_of(st.integers(-2, 2), SCALARS),
+            "at_most": st.one_of(st.integers(0, 65), SCALARS),
+        },
+    ),
+)
 DOCUMENTS = st.fixed_dictionaries(
     {},
     optional={
@@ -215,12 +306,56 @@ DOCUMENTS = st.fixed_dictionaries(
             SCALARS,
         ),
         "filter": SCALARS,
+        "preemption": st.one_of(PREEMPTIONS, SCALARS),
+        "projects": st.one_of(
+            st.dictionaries(
+                st.sampled_from(["shop", "a-b", "No"]),
+                st.one_of(
+                    st.fixed_dictionaries(
+                        {},
+                        optional={
+                            "extends": st.one_of(st.sampled_from(list(POLICIES)), SCALARS),
+                            "weights": st.one_of(WEIGHTS, SCALARS),
+                            "full": st.one_of(st.just("never"), SCALARS),
+                            "preemption": st.one_of(PREEMPTIONS, SCALARS),
+                            "limits": SCALARS,
+                        },
+                    ),
+                    SCALARS,
+                ),
+                max_size=2,
+            ),
+            SCALARS,
+        ),
+        "host_groups": st.one_of(
+            st.lists(
+                st.one_of(
+                    st.fixed_dictionaries(
+                        {},
+                        optional={
+                            "labels": st.one_of(
+                                st.dictionaries(st.sampled_from(["tier", "a b"]), st.sampled_from(["x", "ü"])), SCALARS
+                            ),
+                            "limits": st.one_of(
+                                st.dictionaries(st.sampled_from(["cpu_overcommit", "load_fresh", "swap"]), SCALARS),
+                                SCALARS,
+                            ),
+                            "weights": SCALARS,
+                        },
+                    ),
+                    SCALARS,
+                ),
+                max_size=2,
+            ),
+            SCALARS,
+        ),
     },
 )
 # What the schema leaves to the registries and to arithmetic.
 BEYOND_THE_SCHEMA = (
     "is not a shipped policy", "is not a filter", "is not a scorer", "is the name of a shipped policy",
-    "not a whole number of MiB", "more than a host has",
+    "not a whole number of MiB", "more than a host has", "would take turns to leave", "which would count alone",
+    "the preemption says no",
 )  # fmt: skip
 
 
