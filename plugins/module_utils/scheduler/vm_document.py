@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from ..model.name import check_labels
 from ..model.vm import VM_TRANSITIONS
+from .conflict import conflicts
 from .document_field import FieldReader
 from .request import DEFAULT_PROJECT, Request
 from .spread import Spread
@@ -44,6 +45,7 @@ class WrittenVm:
 
     id: str
     request: Request
+    running: bool = True
 
 
 def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: str | None = None) -> WrittenVm:
@@ -52,14 +54,18 @@ def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: 
     :param field: the VM's path in the document, for problems.
     :param unnamed: what to call a VM without an id; None where it must have one.
     """
+    before = len(reader.problems)
     reader.check_fields(vm, _FIELDS, field)
     vm_id = unnamed if unnamed is not None and vm.get("id") is None else None
-    reader.choice(vm.get("state"), f"{field}.state", _STATES, "running")
+    state = reader.choice(vm.get("state"), f"{field}.state", _STATES, "running")
     if vm.get("name") is not None:
         reader.text(vm["name"], f"{field}.name", "a VM's name")
     known = _read_room(reader, vm, field) | _read_company(reader, vm, field) | _read_host(reader, vm, field)
     vm_id = vm_id or reader.text(vm.get("id"), f"{field}.id", "a VM's id")
-    return WrittenVm(vm_id, Request(**known, vm=vm_id or None))
+    request = Request(**known, vm=vm_id or None)
+    if len(reader.problems) == before:
+        reader.problems += conflicts(request, field)
+    return WrittenVm(vm_id, request, running=state == "running")
 
 
 def _read_room(reader: FieldReader, vm: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -91,8 +91,9 @@ GOOD_VMS: list[dict[str, Any]] = [
         "anti_affinity": ["tier=db", "vm:x y"],
     },
     {"prefer_with": ["app/name=a.b"], "prefer_apart": ["empty="], "group": None, "pinned": None, "huge_pages": True},
-    {"group": "db", "spread": [{"by": "rack", "at_most": 2}, {"by": "host", "at_most": 1, "label": "tier"}]},
-    {"spread": [{"by": "zone", "at_most": 1, "label": None}], "pinned": False, "volumes": ["data"]},
+    {"group": "db", "spread": [{"by": "rack", "at_most": 2}], "labels": {"tier": "web"}},
+    {"labels": {"tier": ""}, "spread": [{"by": "host", "at_most": 1, "label": "tier"}]},
+    {"group": "db", "spread": [{"by": "zone", "at_most": 1, "label": None}], "pinned": False, "volumes": ["data"]},
     {"host_labels": {"disk": "ssd"}, "architecture": "x86_64", "machine": "q35", "cpu_features": ["avx2", "avx2"]},
     {"networks": ["lan"], "bandwidth_mbps": 100, "pools": {"fast": "10G", "slow": 5, "none": None}, "image": "debian"},
 ]
@@ -158,6 +159,8 @@ BEYOND_SCHEMAS: list[tuple[dict[str, Any], str]] = [
     ({"ram": "300K"}, "ram"),
     ({"ram": "65P"}, "ram"),
     ({"id": "a\nb"}, "id"),
+    ({"affinity": ["vm:a"], "anti_affinity": ["vm:a"]}, "anti_affinity"),
+    ({"spread": [{"by": "rack", "at_most": 1}]}, "spread.0"),
 ]
 
 _CREATE = {"at": 0, "op": "create", "vm": {"id": "v", "cpu": 1, "ram": 512}}

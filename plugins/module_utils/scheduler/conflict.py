@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""Requests whose own rules contradict each other: no fleet whatsoever could take them.
+
+They are refused where they are read. A scheduler that is asked all the same answers as ever: every host refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..model.errors import Problem
+from .company import term_of_spread
+from .request import Request
+
+# What is wanted, what is not, and what the second does with those of one term.
+_OPPOSED: Final = (
+    ("affinity", "anti_affinity"),
+    ("affinity", "prefer_apart"),
+    ("anti_affinity", "prefer_with"),
+    ("prefer_with", "prefer_apart"),
+)
+
+
+def conflicts(request: Request, field: str = "") -> list[Problem]:
+    """What contradicts itself in a request, both rules named each time; an empty list when nothing does.
+
+    :param field: the request's path in its document, for problems.
+    """
+    found = [*_opposed(request), *_host(request), *_spread(request)]
+    return [Problem(f"{field}.{one.field}" if field else one.field, one.message, one.allowed) for one in found]
+
+
+def _opposed(request: Request) -> Iterator[Problem]:
+    for one, other in _OPPOSED:
+        for term in sorted({*getattr(request, one)} & {*getattr(request, other)}):
+            message = f"{term} is in {one} and in {other}, and no host is both with it and without"
+            yield Problem(other, message, f"in {one} or in {other}")
+
+
+def _host(request: Request) -> Iterator[Problem]:
+    if request.host is not None and request.host in request.exclude:
+        message = f"{request.host} is asked for by host and ruled out by exclude"
+        yield Problem("host", message, "another host, or none")
+
+
+def _spread(request: Request) -> Iterator[Problem]:
+    for index, limit in enumerate(request.spread):
+        here, term = f"spread.{index}", term_of_spread(request, limit.label)
+        if term is None and limit.label is None:
+            message = f"spread by {limit.by} counts the VMs of a group, and the VM is in none"
+            yield Problem(here, message, "with a group, or with the label of VMs to count")
+        elif term is None:
+            message = f"spread by {limit.by} counts VMs by their label {limit.label}, which the VM has not"
+            yield Problem(f"{here}.label", message, "a label of the VM")
+        elif limit.at_most == 1 and term in request.affinity:
+            message = f"affinity wants {term} on one host, and spread wants 1 at most in each {limit.by}"
+            yield Problem(here, message, "one of the two")
