@@ -16,7 +16,7 @@ from .fleet import Fleet
 from .mix import Mix
 from .obstacle import Obstacle, obstacles_on
 from .policy import BALANCED, Policy
-from .preemption import Preemption, plan_preemption
+from .preemption import Preemption, Victim, plan_preemption
 from .remedy import Trial
 from .request import Request
 from .rule import Ask
@@ -64,16 +64,33 @@ class Scheduler:
         row = self._best(sheet)
         return None if row is None else (self.fleet.hosts[row].id, sheet.ranks[row].item())
 
+    def place_on(self, request: Request, host: str, *, now: float) -> Decision:
+        """A decision for a host that was chosen for other reasons than its score, as in a batch.
+
+        :raises ValueError: when that host refuses.
+        """
+        score = self.ranks(request, now=now)[self.fleet.rows[host]].item()
+        if score == REFUSED:
+            words = "; ".join(reason.message for reason in self.reasons(request, host, now=now))
+            raise ValueError(f"{host} refuses: {words}")
+        return self._decision(request, (host, score), now)
+
     def place(self, request: Request, *, now: float, preempt: bool = False) -> Decision:
         """The host with each host's reasons; see :func:`place`.
 
         :param preempt: whether a request that fits nowhere is given a host that others would have to leave, where the
             policy lets it take their place. Who asks for that has to see to it that they do: ``Decision.preempts``.
         """
-        host, score = self.choose_scored(request, now=now) or (None, None)
-        plan = self.preempt(request, now=now) if preempt and host is None else None
-        if plan is not None:
-            host, score = plan.host, plan.score
+        chosen = self.choose_scored(request, now=now)
+        plan = self.preempt(request, now=now) if preempt and chosen is None else None
+        if plan is None:
+            return self._decision(request, chosen, now)
+        return self._decision(request, (plan.host, plan.score), now, plan.victims)
+
+    def _decision(
+        self, request: Request, chosen: tuple[str, float] | None, now: float, preempts: tuple[Victim, ...] = ()
+    ) -> Decision:
+        host, score = chosen or (None, None)
         return Decision(
             request=request,
             host=host,
@@ -82,7 +99,7 @@ class Scheduler:
             policy_version=self.policy.version,
             at=now,
             recall=self._recall(request, now),
-            preempts=() if plan is None else plan.victims,
+            preempts=preempts,
         )
 
     def preempt(self, request: Request, *, now: float) -> Preemption | None:

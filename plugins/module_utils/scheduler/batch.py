@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""Many VMs at once: groups whole or not at all, and more of them than would fit one by one.
+
+As long as all fit, each goes where the policy would have it, the largest first. Where not all fit, to fit more matters
+more than preferences: they are packed, the largest first and the smallest first, and what is left over is fitted in by
+moving or leaving out others of the batch. Whatever placed most, the more important ones first, is the answer. VMs that
+were there before stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .batch_draft import BatchDraft, Unit
+from .decision import Decision
+from .fleet import Fleet
+from .group import Group, NewVm
+from .pipeline import Scheduler
+from .policy import BALANCED, PACK, Policy
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be placed at once.
+
+    :param vms: each by itself.
+    :raises ValueError: when two VMs have one id.
+    """
+
+    groups: tuple[Group, ...] = ()
+    vms: tuple[NewVm, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [vm.id for unit in self.units() for vm in unit.vms]
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        if twice:
+            raise ValueError(f"in the batch twice: {', '.join(twice)}")
+
+    def units(self) -> tuple[Unit, ...]:
+        """What is placed whole or not at all."""
+        alone = (Unit(None, (replace(vm, request=replace(vm.request, vm=vm.id)),)) for vm in self.vms)
+        return (*(Unit(group.name, group.members()) for group in self.groups), *alone)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was not placed.
+
+    :param group: its group; None for a VM by itself.
+    :param vms: its VMs.
+    :param because: the one that found no host once those before it had theirs.
+    """
+
+    group: str | None
+    vms: tuple[str, ...]
+    because: str
+
+    def to_mapping(self) -> dict[str, Any]:
+        return {"group": self.group, "vms": list(self.vms), "because": self.because}
+
+
+@dataclass(frozen=True)
+class BatchDecision:
+    """The answer to a batch.
+
+    :param placed: VMs with their hosts, in the order in which to take them: each step is legal.
+    :param left_out: groups and VMs for which there was no room.
+    :param decisions: why, for each VM that was placed or tried. Of a group that was left out, those before the one that
+        found no host tell where they would have gone.
+    """
+
+    placed: tuple[tuple[NewVm, str], ...]
+    left_out: tuple[LeftOut, ...]
+    decisions: Mapping[str, Decision]
+
+    def host(self, vm: str) -> str | None:
+        """Where a VM goes; None for one that was left out, or is not in the batch."""
+        return next((host for new, host in self.placed if new.id == vm), None)
+
+    def to_mapping(self) -> dict[str, Any]:
+        return {
+            "placed": [{"vm": vm.id, "host": host} for vm, host in self.placed],
+            "left_out": [one.to_mapping() for one in self.left_out],
+            "decisions": {vm: decision.to_mapping() for vm, decision in self.decisions.items()},
+        }
+
+
+def place_batch(fleet: Fleet, batch: Batch, policy: Policy = BALANCED, *, now: float) -> BatchDecision:
+    """Find hosts for many VMs at once. Pure: the fleet stays as it is.
+
+    :param now: Unix seconds, against which the age of measurements is told.
+    :raises ValueError: when a VM of the batch is in the fleet already.
+    """
+    there = sorted(vm.id for unit in batch.units() for vm in unit.vms if fleet.where(vm.id) is not None)
+    if there:
+        raise ValueError(f"in the fleet already: {', '.join(there)}")
+    scratch = fleet.copy()
+    best: BatchDraft | None = None
+    for draft in _drafts(scratch, batch.units(), policy, now):
+        if best is None or draft.worth > best.worth:
+            best = draft
+        if not draft.left:
+            break
+    assert best is not None
+    return _decide(Scheduler(scratch, policy), best, now)
+
+
+def _drafts(scratch: Fleet, units: Sequence[Unit], policy: Policy, now: float) -> Iterator[BatchDraft]:
+    """Ways to place them, the one that heeds preferences first. The fleet is as it was whenever one is yielded."""
+    packing = _packing(policy)
+    for by, reverse in ((policy, True), (packing, True), (packing, False)):
+        draft = BatchDraft(Scheduler(scratch, by), now)
+        draft.place(draft.ordered(units, largest_first=reverse))
+        plain = draft.kept()
+        if draft.left:
+            draft.repair()
+        draft.clear()
+        yield plain
+        if draft.worth > plain.worth and draft.is_legal():
+            yield draft.kept()
+
+
+def _packing(policy: Policy) -> Policy:
+    """The same rules, by which the fewest slots are lost."""
+    projects = {name: _packing(own) for name, own in policy.projects.items()}
+    return replace(policy, weights=PACK.weights, turn_at=PACK.turn_at, weights_full={}, projects=projects)
+
+
+def _decide(scheduler: Scheduler, draft: BatchDraft, now: float) -> BatchDecision:
+    decisions: dict[str, Decision] = {}
+    placed = tuple((vm, draft.places[vm.id]) for unit in draft.done for vm in unit.vms)
+    for vm, host in placed:
+        decisions[vm.id] = scheduler.place_on(vm.request, host, now=now)
+        scheduler.settle(vm.id, host, vm.request)
+    left_out = []
+    for unit in draft.left:
+        tried = _try_unit(scheduler, unit, now)
+        decisions |= tried
+        left_out.append(LeftOut(unit.group, tuple(vm.id for vm in unit.vms), [*tried][-1]))
+    return BatchDecision(placed, tuple(left_out), decisions)
+
+
+def _try_unit(scheduler: Scheduler, unit: Unit, now: float) -> dict[str, Decision]:
+    """What its VMs are told, up to the one that finds no host."""
+    told: dict[str, Decision] = {}
+    settled: list[str] = []
+    for vm in unit.vms:
+        decision = told[vm.id] = scheduler.place(vm.request, now=now)
+        if decision.host is None:
+            break
+        scheduler.settle(vm.id, decision.host, vm.request)
+        settled.append(vm.id)
+    _remove(scheduler.fleet, settled)
+    return told
+
+
+def _remove(fleet: Fleet, vms: Iterable[str]) -> None:
+    for vm in vms:
+        fleet.remove(vm)
