@@ -85,7 +85,9 @@ class Ageing:
     def _stability(self, now: float) -> Vector:
         halved = np.count_nonzero(now > self._half_until, axis=0)
         weights = np.where(halved == HALVINGS, 0.0, 0.5**halved)
-        return 1.0 / (1.0 + np.bincount(self._measured.failed_row, weights, len(self._measured.at)))
+        troubles = np.bincount(self._measured.failed_row, weights, len(self._measured.at))
+        worth: Vector = 1.0 / (1.0 + troubles)
+        return worth
 
     def _until(self, now: float) -> float:
         """Just after the next step: what holds up to a moment holds at that moment too."""

@@ -377,7 +377,7 @@ def stability(machine: Machine, request: Request, moment: Moment) -> float:
 
 
 def image_locality(machine: Machine, request: Request, moment: Moment) -> float:
-    return 1.0 if request.image is None or request.image in machine.view.images else 0.0
+    return 1.0 if request.image in machine.view.images else 0.0
 
 
 def energy(machine: Machine, request: Request, moment: Moment) -> float:
@@ -452,6 +452,9 @@ def decide(machines: Sequence[Machine], request: Request, policy: Policy, shares
     if not reference_company.has_wishes(request):
         # Nobody is judged by a wish that was not made.
         weights.pop("soft_affinity", None)
+    if request.image is None:
+        # Nor by an image that nobody needs.
+        weights.pop("image_locality", None)
     wanted = slot_weights(machines, shares) if "fragmentation" in weights else []
     moment = Moment(now, shares, wanted)
     refused, parts, scores = {}, {}, {}

@@ -22,8 +22,9 @@ def concerns(request: Request) -> bool:
 
 
 def passes(ask: Ask, rows: Rows) -> Mask:
-    enough = [ask.fleet.pools.free(name, rows) >= size for name, size in ask.request.pools.items()]
-    return np.logical_and.reduce(enough)
+    pools = ask.fleet.pools
+    enough: Mask = np.logical_and.reduce([pools.free(name, rows) >= size for name, size in ask.request.pools.items()])
+    return enough
 
 
 def reason(ask: Ask, row: int) -> Reason:

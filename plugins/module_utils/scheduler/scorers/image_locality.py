@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..arrays import np
+from ..request import Request
 from ..rule import Ask, Scorer
 
 if TYPE_CHECKING:
     from ..arrays import Rows, Vector
 
 
+def concerns(request: Request) -> bool:
+    return request.image is not None
+
+
 def values(ask: Ask, rows: Rows) -> Vector:
-    image = ask.request.image
-    if image is None:
-        # Nothing has to be fetched anywhere.
-        return np.ones(len(ask.fleet), dtype=np.float64)[rows]
-    return ask.fleet.features.images.taking(image)[rows].astype(np.float64)
+    return ask.fleet.features.images.taking(str(ask.request.image))[rows].astype(np.float64)
 
 
-SCORER = Scorer("image_locality", values, standing=True)
+SCORER = Scorer("image_locality", values, standing=True, concerns=concerns)
