@@ -81,6 +81,15 @@ full: {at: 30, weights: {pack: 0}}
 limits:
   swap: 1
   ram_reserved: 1.3M
+projects:
+  shop:
+    extends: packk
+    weights: {charm: 1}
+host_groups:
+  - labels: {tier: gold}
+    limits:
+      cpu_overcommit: 0
+  - limits: {load_fresh: 5}
 """
     assert places(text) == [
         (1, 10, "extends"),
@@ -93,6 +102,10 @@ limits:
         (10, 32, "full.weights.pack"),
         (12, 3, "limits.swap"),
         (13, 17, "limits.ram_reserved"),
+        (16, 14, "projects.shop.extends"),
+        (17, 15, "projects.shop.weights.charm"),
+        (21, 23, "host_groups.0.limits.cpu_overcommit"),
+        (22, 5, "host_groups.1.labels"),
     ]
 
 
@@ -101,7 +114,7 @@ def test_a_mistake_reads_as_one_line_with_what_would_be_right() -> None:
     with pytest.raises(PolicyFileError) as caught:
         parse_policy(text.encode(), PATH)
     assert caught.value.message == "the policy night.yml has a mistake"
-    right = "weights, perhaps; one of name, extends, filters, weights, full, limits"
+    right = "weights, perhaps; one of name, extends, filters, weights, full, preemption, limits, projects, host_groups"
     assert caught.value.hint == f"night.yml:3:1: wieghts: 'wieghts' is not a field (right: {right})"
 
 
@@ -188,7 +201,7 @@ def test_a_policy_is_found_by_name_or_in_a_file(tmp_path: Path) -> None:
     assert find_policy(str(path)) == open_policy(str(path)).current() == replace(PACK, name="night")
     with pytest.raises(RefusalError, match="'best' is not a policy") as caught:
         find_policy("best")
-    assert caught.value.hint.startswith("one of balanced, pack, spread is, or a file that ends in .yml")
+    assert caught.value.hint.startswith("one of balanced, critical, energy, pack, spread is, or a file that ends in .yml")
     with pytest.raises(RefusalError, match="cannot be read"):
         open_policy(str(tmp_path / "none.yml"))
     path.write_text("name: night\n")
@@ -216,7 +229,7 @@ def test_a_changed_file_counts_from_the_next_decision_and_a_bad_one_never(
         level, told = lines.pop()
         assert (level, told["policy"], told["version"], lines) == ("warning", "night", night.version, [])
         assert told["mistakes"] == [
-            f"{path}:2:10: extends: 'sprad' is not a shipped policy (right: one of balanced, pack, spread)"
+            f"{path}:2:10: extends: 'sprad' is not a shipped policy (right: one of balanced, critical, energy, pack, spread)"
         ]
         assert after(DAY) == "day"
         level, told = lines.pop()
@@ -289,15 +302,15 @@ def test_a_decision_names_the_policy_and_the_version_that_made_it(world: World, 
 
 def test_the_documentation_shows_what_happens() -> None:
     text = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
-    good, bad = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    day, good, bad = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert parse_policy(good.encode(), PATH).name == "night"
     told = re.search(r"```\n(night\.yml:.*?)```", text, re.DOTALL)
     assert told is not None
     assert [f"night.yml:{mistake}" for mistake in mistakes(bad)] == told[1].splitlines()
     named = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
-    fields = parse_policy(good.encode(), PATH).to_mapping()
-    tables = {f"{table}.{key}" for table in ("full", "limits") for key in fields[table]}
-    assert named == {"extends", *fields} - {"full", "limits"} | tables
+    fields = parse_policy(day.encode(), PATH).to_mapping()
+    tables = {f"{table}.{key}" for table in ("full", "preemption", "limits") for key in fields[table]}
+    assert named == {"extends", *fields, *POLICIES} - {"full", "preemption", "limits"} | tables
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
