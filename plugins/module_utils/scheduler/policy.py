@@ -131,13 +131,15 @@ def _plain_weights(weights: Mapping[str, float]) -> dict[str, int | float]:
 # Whom a VM would rather be with or without decides where it has such a wish.
 _WISHES: Final = {"soft_affinity": 2.0}
 
-# Least loaded: what is promised counts most, what is measured breaks the near ties.
-_SPREADING: Final = {"free_cpu": 1.0, "free_memory": 1.0, "load": 0.5, **_WISHES}
+# Least loaded: what is promised counts most, what is measured breaks the near ties. Rather not where failures were.
+_SPREADING: Final = {"free_cpu": 1.0, "free_memory": 1.0, "load": 0.5, "stability": 0.5, **_WISHES}
 # Fewest slots lost decides; among hosts that lose as few, the fuller one.
 _PACKING: Final = {"fragmentation": 1.0, "pack": 0.001, **_WISHES}
 
 # Least loaded while there is room. To go on spreading would leave a bit of room everywhere, and nowhere enough.
-BALANCED: Final = Policy("balanced", weights=_SPREADING, turn_at=0.3, weights_full={**_PACKING, "load": 0.01})
+BALANCED: Final = Policy(
+    "balanced", weights=_SPREADING, turn_at=0.3, weights_full={**_PACKING, "load": 0.01, "stability": 0.05}
+)
 SPREAD: Final = Policy("spread", weights=_SPREADING)
 PACK: Final = Policy("pack", weights=_PACKING)
 # Fewest watts: hosts that are on fill up, efficient ones first, and idle ones may sleep. Among alike, as in pack.

@@ -78,7 +78,7 @@ def test_a_story() -> None:
 def test_a_decision_says_where_and_how_good_or_what_stood_in_the_way() -> None:
     fleet = read_fleet([{"id": "a", **SMALL}, {"id": "b", **SMALL, "cordoned": True}], at=0)
     _report, (placed, refused) = play(fleet, [create("v", 1, 1024, at=5), create("w", 1, 16384, at=6.5)], SPREAD)
-    assert placed.to_mapping() == {"at": 5, "id": "v", "host": "a", "score": 0.75}
+    assert placed.to_mapping() == {"at": 5, "id": "v", "host": "a", "score": 0.791667}
     assert refused.to_mapping() == {
         "at": 6.5,
         "id": "w",

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from minicloud_core.scheduler.filters import FILTERS
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.policy import SPREAD, Policy
+from minicloud_core.scheduler.policy_document import read_policy
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.scorers import SCORERS
 
@@ -32,13 +34,40 @@ def test_every_rule_is_in_its_table() -> None:
 
 
 def test_the_rule_shown_as_an_example_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    match = re.search(r"```python\n(from __future__.*?FILTER = .*?)```", TEXT, re.DOTALL)
-    assert match is not None
-    package = "minicloud_core.scheduler.filters.busy"
-    shown: dict[str, Any] = {"__name__": package, "__package__": package.rpartition(".")[0]}
-    exec(match[1], shown)
-    monkeypatch.setitem(FILTERS, "busy", shown["FILTER"])
+    monkeypatch.setitem(FILTERS, "busy", shown("filters", "busy")["FILTER"])
+    policy = shown_policy("polite")
+    assert policy.filters[-1] == "busy"
     fleet = Fleet([HostView("a", 8, 8192, load=0.99, load_at=0.0), HostView("b", 8, 8192)])
-    decision = place(fleet, Request(1, 512), Policy("polite", filters=("busy",)), now=0.0)
+    decision = place(fleet, Request(1, 512), policy, now=0.0)
     assert decision.host == "b"
     assert [reason.message for reason in decision.refused[0].reasons] == ["99% of the CPU is in use"]
+
+
+def test_the_preference_shown_as_an_example_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SCORERS, "free_bandwidth", shown("scorers", "free_bandwidth")["SCORER"])
+    policy = shown_policy("wide")
+    fleet = Fleet([HostView("a", 8, 8192, bandwidth_mbps=500), HostView("b", 8, 8192, bandwidth_mbps=1000)])
+    decision = place(fleet, Request(1, 512, bandwidth_mbps=100), policy, now=0.0)
+    values = {one.host: {part.scorer: part.value for part in one.parts} for one in decision.accepted}
+    assert decision.host == "b"
+    assert {host: parts["free_bandwidth"] for host, parts in values.items()} == {"a": 0.8, "b": 0.9}
+    # Who asks for no bandwidth is not judged by it.
+    assert place(fleet, Request(1, 512), policy, now=0.0).host == "a"
+
+
+def shown(package: str, name: str) -> dict[str, Any]:
+    """The module that the page shows for a file of that name."""
+    match = re.search(
+        rf"`plugins/module_utils/scheduler/{package}/{name}\.py`:\n\n```python\n(.*?)```", TEXT, re.DOTALL
+    )
+    assert match is not None
+    inside = f"minicloud_core.scheduler.{package}"
+    module: dict[str, Any] = {"__name__": f"{inside}.{name}", "__package__": inside}
+    exec(match[1], module)
+    return module
+
+
+def shown_policy(name: str) -> Policy:
+    match = re.search(rf"```yaml\n(name: {name}\n.*?)```", TEXT, re.DOTALL)
+    assert match is not None
+    return read_policy(yaml.safe_load(match[1]))
