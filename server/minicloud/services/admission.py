@@ -6,6 +6,7 @@ the same questions about the same project, image and hosts; now the longer the l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_changes
@@ -31,9 +32,11 @@ from .command import create_command
 from .context import Context
 from .ledger import Ledger
 from .queue import Draft, announce, draft_row
+from .standing_fleet import StandingFleet
 from .state import Deed, begin_vm
 from .view.operation import Claim, show_operation
 from .view.vm import VmCreation, show_vm
+from .vm_names import VmNames
 from .vm_wish import VmWish
 
 
@@ -59,34 +62,59 @@ class _Admitted:
 
     wish: VmWish
     image: ImageRow
+    number: int
+    host: str
     decision: Decision
+    placement: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """The fleet for one wish, and the number that its VM will have."""
+
+    scheduler: Scheduler
+    names: VmNames
+    number: int
 
     @property
-    def host(self) -> str:
-        assert self.decision.host is not None
-        return self.decision.host
+    def vm(self) -> str:
+        return f"vm-{self.number}"
 
 
 def _admit(ctx: Context, wishes: Sequence[VmWish], *, alone: bool) -> Sequence[VmCreation | MinicloudError]:
     """:param alone: lock every host first."""
-    with ctx.write("operations") as session:
-        ledger = Ledger(session, wishes)
-        if alone:
-            hosts.lock_all(session)
-        fleet = reservation.take_snapshot(session)
-        scheduler = Scheduler(fleet, ctx.policy.current())
-        decided = [_decide(ctx, session, ledger, scheduler, wish) for wish in wishes]
-        admitted = [one for one in decided if isinstance(one, _Admitted)]
-        for name in sorted({one.host for one in admitted}):
-            host = fleet.host(name)
-            if host is None or not hosts.advance(session, name, host.generation):
-                raise _OvertakenError
-        written = iter(_write(ctx, session, admitted))
-        return [next(written) if isinstance(one, _Admitted) else one for one in decided]
+    with ctx.fleet.lent(to_take=True) as fleet:
+        with ctx.write("operations") as session:
+            ledger = Ledger(session, wishes)
+            if alone:
+                hosts.lock_all(session)
+            decided = _decide_all(ctx, session, ledger, fleet, wishes)
+            admitted = [one for one in decided if isinstance(one, _Admitted)]
+            shares = Counter(one.host for one in admitted)
+            for name in sorted(shares):
+                if not hosts.advance(session, name, fleet.generation(name)):
+                    raise _OvertakenError
+            written = iter(_write(ctx, session, admitted))
+            answers = [next(written) if isinstance(one, _Admitted) else one for one in decided]
+        for name, many in shares.items():
+            fleet.keep(name, many)
+        return answers
+
+
+def _decide_all(
+    ctx: Context, session: Session, ledger: Ledger, fleet: StandingFleet, wishes: Sequence[VmWish]
+) -> list[_Admitted | VmCreation | MinicloudError]:
+    scheduler = fleet.scheduler(session, ctx.policy.current())
+    number = counter.upcoming_number(session, "vm")
+    decided: list[_Admitted | VmCreation | MinicloudError] = []
+    for wish in wishes:
+        decided.append(_decide(ctx, session, ledger, _Fleet(scheduler, fleet.names, number), wish))
+        number += isinstance(decided[-1], _Admitted)
+    return decided
 
 
 def _decide(
-    ctx: Context, session: Session, ledger: Ledger, scheduler: Scheduler, wish: VmWish
+    ctx: Context, session: Session, ledger: Ledger, fleet: _Fleet, wish: VmWish
 ) -> _Admitted | VmCreation | MinicloudError:
     try:
         answer = _answered(ctx, session, ledger, wish)
@@ -94,15 +122,18 @@ def _decide(
             return answer
         image = ledger.image(wish)
         ledger.check_quota(wish, image)
-        request = wish.request(image)
-        decision = scheduler.place(request, now=ctx.clock.now().timestamp())
+        request = wish.request(image, fleet.names, fleet.vm)
+        decision = fleet.scheduler.place(request, now=ctx.clock.now().timestamp())
         if decision.host is None:
             return decision.no_capacity()
     except MinicloudError as error:
         return error
+    # Put into words while the fleet is as it was: to find back to that moment costs a copy of all of it.
+    admitted = _Admitted(wish, image, fleet.number, decision.host, decision, decision.to_mapping())
     ledger.charge(wish, image)
-    scheduler.take(f"{wish.project}/{wish.spec.name}", decision.host, request)
-    return _Admitted(wish, image, decision)
+    fleet.scheduler.take(fleet.vm, decision.host, request)
+    fleet.names.note(wish.project, wish.spec.name, fleet.vm)
+    return admitted
 
 
 def _answered(ctx: Context, session: Session, ledger: Ledger, wish: VmWish) -> VmCreation | None:
@@ -185,10 +216,10 @@ def _write(ctx: Context, session: Session, admitted: Sequence[_Admitted]) -> Seq
     if not admitted:
         return ()
     deeds = [Deed.of(ctx, session, one.wish.actor) for one in admitted]
-    first = counter.next_numbers(session, "vm", len(admitted))
+    counter.next_numbers(session, "vm", len(admitted))
     rows = [
-        one.wish.row(deed, one.image, number=number, host=one.host)
-        for number, (deed, one) in enumerate(zip(deeds, admitted, strict=True), first)
+        one.wish.row(deed, one.image, number=one.number, host=one.host)
+        for deed, one in zip(deeds, admitted, strict=True)
     ]
     queued = [draft_row(deed, _draft(one, vm)) for deed, one, vm in zip(deeds, admitted, rows, strict=True)]
     session.add_all(rows)
@@ -216,6 +247,6 @@ def _finish(deed: Deed, one: _Admitted, vm: VmRow, operation: OperationRow) -> V
     claim = None
     if wish.claim is not None:
         claim = lease.take_by_hand(ctx, session, operation, wish.claim, wish.lease_seconds)
-    answer = VmCreation(show_vm(vm), show_operation(operation), one.decision.to_mapping(), created=True, claim=claim)
+    answer = VmCreation(show_vm(vm), show_operation(operation), one.placement, created=True, claim=claim)
     _remember(ctx, session, wish, answer)
     return answer

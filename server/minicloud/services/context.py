@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from minicloud.store.store import Session, Store
 
 from .policy import DEFAULT, PolicySource
+from .standing_fleet import StandingFleet
 from .turn import Turns
 
 TOPICS: Final = ("operations", "observations", "events")
@@ -141,7 +142,8 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Context:
-    """Where services work. ``signing_key`` signs the URLs that hosts fetch images by; ``creates`` wait in line."""
+    """Where services work. ``signing_key`` signs the URLs that hosts fetch images by; ``creates`` wait in
+    line, and ``fleet`` is kept between placements."""
 
     store: Store
     settings: Settings
@@ -151,6 +153,7 @@ class Context:
     entropy: Entropy = field(default_factory=SystemEntropy)
     policy: PolicySource = DEFAULT
     creates: Turns[Any, Any] = field(default_factory=Turns)
+    fleet: StandingFleet = field(default_factory=StandingFleet)
 
     @contextmanager
     def write(self, *topics: str) -> Iterator[Session]:

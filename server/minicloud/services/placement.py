@@ -11,7 +11,6 @@ from minicloud_core.model.operation import OPEN
 from minicloud_core.model.reason import Reason
 from minicloud_core.model.vm import VmSpec
 from minicloud_core.scheduler.decision import Decision
-from minicloud_core.scheduler.request import Request
 
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
@@ -28,6 +27,7 @@ from . import reservation
 from .authorisation import project_of, resolve_vm
 from .command import create_command
 from .context import SYSTEM, Actor, Context
+from .snapshot import request_of, take_snapshot
 from .state import Deed, explain_operation, house_vm, move_operation
 from .view.operation import OperationView, show_operation
 from .view.placement import PlacementView, show_placement
@@ -47,8 +47,13 @@ def decide(ctx: Context, actor: Actor, spec: VmSpec, *, project: str | None = No
         if projects.find(session, name) is None:
             raise NotFoundError(f"There is no project {name}")
         image = image_of(session, spec, images.find(session, spec.image))
-        request = VmWish(actor, spec, name).request(image)
-        return reservation.decide(ctx, reservation.take_snapshot(session), request)
+        with ctx.fleet.lent() as fleet:
+            scheduler = fleet.scheduler(session, ctx.policy.current())
+            request = VmWish(actor, spec, name).request(image, fleet.names)
+            decision = scheduler.place(request, now=ctx.clock.now().timestamp())
+            # Put into words while the fleet is as it was.
+            decision.to_mapping()
+            return decision
 
 
 def explain(ctx: Context, actor: Actor, reference: str, *, project: str | None = None) -> tuple[PlacementView, ...]:
@@ -75,11 +80,12 @@ def replace(ctx: Context, operation: str, reason: Reason | None = None) -> Opera
             return None
         old = row.host
         spec = VmSpec.from_stored(vm.spec)
-        request = Request(vm.cpu, vm.ram_mib, vm.disk_bytes, host=spec.host, labels=vm.labels, exclude=frozenset({old}))
         move = _Replacement(ctx, operation, vm.id, old, reason)
-        fleet = reservation.take_snapshot(session)
+        snapshot = take_snapshot(session)
+        asked = request_of(vm.id, vm, snapshot.names)
+        request = with_changes(asked, host=spec.host, exclude=frozenset({old}))
     try:
-        answer = reservation.reserve(ctx, request, fleet, prepare=lambda _session: None, commit=move.commit)
+        answer = reservation.reserve(ctx, request, snapshot.fleet, prepare=lambda _session: None, commit=move.commit)
     except NoCapacityError as error:
         move.note_refusal(error)
         return None

@@ -20,6 +20,7 @@ from . import reservation
 from .authorisation import resolve_vm
 from .command import change_command
 from .queue import Draft, enqueue
+from .snapshot import Snapshot, request_of, take_snapshot
 from .state import Deed, move_vm
 from .verb import Change, check_free, check_possible, locked
 from .view.vm import VmChange, show_vm
@@ -36,11 +37,11 @@ def migrate(wish: Change, reference: str, *, project: str | None, dry_run: bool)
         if vm.host is not None and wish.arguments.get("host") == vm.host:
             return VmChange(show_vm(vm), None, changed=False)
         relocation.check(session, vm)
-        request = _request(session, vm, wish.arguments)
+        snapshot = take_snapshot(session)
+        request = _request(session, vm, wish.arguments, snapshot)
         if dry_run:
-            return relocation.rehearse(session, vm, request)
-        fleet = reservation.take_snapshot(session)
-    return reservation.reserve(wish.ctx, request, fleet, prepare=wish.recalled, commit=relocation.commit)
+            return relocation.rehearse(vm, request, snapshot)
+    return reservation.reserve(wish.ctx, request, snapshot.fleet, prepare=wish.recalled, commit=relocation.commit)
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class _Relocation:
         check_free(vm, operations.open_of_vm(session, vm.id))
         return check_possible(vm, "migrate")
 
-    def rehearse(self, session: Session, vm: VmRow, request: Request) -> VmChange:
-        decision = reservation.decide(self.wish.ctx, reservation.take_snapshot(session), request)
+    def rehearse(self, vm: VmRow, request: Request, snapshot: Snapshot) -> VmChange:
+        decision = reservation.decide(self.wish.ctx, snapshot.fleet, request)
         if decision.host is None:
             raise decision.no_capacity()
         view = replace(show_vm(vm), status="migrating")
@@ -89,10 +90,10 @@ class _Relocation:
         return replace(wish.finish(deed, vm, operation), placement=decision.to_mapping())
 
 
-def _request(session: Session, vm: VmRow, arguments: Mapping[str, Any]) -> Request:
+def _request(session: Session, vm: VmRow, arguments: Mapping[str, Any], snapshot: Snapshot) -> Request:
     """Anywhere but where it is, and where something of it may still be."""
     elsewhere = {row.host for row in allocations.of_vm(session, vm.id)}
     elsewhere |= {row.host for row in domains.of_uuid(session, vm.uuid)}
     elsewhere |= {row.host for row in operations.open_of_kind(session, "domain.purge", vm=vm.id) if row.host}
     exclude = frozenset(elsewhere | {vm.host or ""})
-    return Request(vm.cpu, vm.ram_mib, vm.disk_bytes, host=arguments.get("host"), labels=vm.labels, exclude=exclude)
+    return replace(request_of(vm.id, vm, snapshot.names), host=arguments.get("host"), exclude=exclude)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TypeVar
 
 from minicloud_core.model.reason import Reason
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.request import Request
 
-from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store.allocation import AllocationRow
-from minicloud.store.host import HostRow
 from minicloud.store.operation import OperationRow
 from minicloud.store.placement import PlacementRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from .context import Context
+from .snapshot import take_snapshot
 from .state import Deed, explain_operation
 
 Answer = TypeVar("Answer")
@@ -54,7 +51,7 @@ def reserve(
             return answer
         if not _take(session, fleet, decision):
             hosts.lock_all(session)
-            fleet = take_snapshot(session)
+            fleet = take_snapshot(session).fleet
             decision = decide(ctx, fleet, request)
             _take(session, fleet, decision)
         return commit(session, decision)
@@ -63,16 +60,6 @@ def reserve(
 def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
     """The scheduler's decision by the policy that counts now and the context's clock."""
     return place(fleet, request, ctx.policy.current(), now=ctx.clock.now().timestamp())
-
-
-def take_snapshot(session: Session) -> Fleet:
-    """The fleet, as placement reads it.
-
-    Hosts are read before allocations: whatever is allocated in between moves a generation, and the commit notices.
-    """
-    rows = hosts.everything(session)
-    totals = allocations.totals(session)
-    return Fleet(_view(row, totals.get(row.name, (0, 0, 0, 0))) for row in rows)
 
 
 def allocate(deed: Deed, vm: VmRow, host: str) -> None:
@@ -111,28 +98,3 @@ def _take(session: Session, fleet: Fleet, decision: Decision) -> bool:
     host = fleet.host(decision.host)
     assert host is not None
     return hosts.advance(session, host.id, host.generation)
-
-
-def _view(row: HostRow, allocated: tuple[int, int, int, int]) -> HostView:
-    _count, cpu, ram_mib, disk_bytes = allocated
-    return HostView(
-        id=row.name,
-        cpu=row.cpu,
-        ram_mib=row.ram_mib,
-        disk_bytes=row.disk_bytes,
-        state=row.state,
-        cordoned=row.cordoned,
-        allocated_cpu=cpu,
-        allocated_ram_mib=ram_mib,
-        allocated_disk_bytes=disk_bytes,
-        cpu_overcommit=row.cpu_overcommit,
-        ram_reserved_mib=row.ram_reserved_mib,
-        labels=row.labels,
-        load=row.load,
-        load_at=_seconds(row.load_at),
-        generation=row.generation,
-    )
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from minicloud_core.model.errors import InputError, Problem
 from minicloud_core.model.units import format_mib
 from minicloud_core.model.vm import DiskSpec, VmSpec
 from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.vm_request import request_of
 
 from minicloud.store import image as images
 from minicloud.store.image import ImageRow
@@ -19,6 +20,7 @@ from minicloud.store.vm import VmRow
 from . import identifier
 from .context import Actor, Idempotency
 from .state import Deed
+from .vm_names import VmNames
 
 _DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -47,10 +49,25 @@ class VmWish:
         """What it counts against a quota: one VM, its virtual CPUs, MiB and bytes."""
         return 1, self.spec.cpu, self.spec.ram_mib, disk_bytes_of(self.spec, image)
 
-    def request(self, image: ImageRow) -> Request:
-        """What it asks of a host."""
-        spec = self.spec
-        return Request(spec.cpu, spec.ram_mib, disk_bytes_of(spec, image), host=spec.host, labels=spec.labels)
+    def request(self, image: ImageRow, names: VmNames, vm_id: str | None = None) -> Request:
+        """What it asks of a host.
+
+        :param names: the VMs that it may name.
+        :param vm_id: its id, if it has one yet.
+        :raises InputError: when it names a VM that is not there.
+        """
+        ids = names.of(self.project)
+        unknown = [(path, name) for path, name in self.spec.scheduling.vm_terms() if name not in ids]
+        if unknown:
+            allowed = "the name or id of a VM in the same project"
+            raise InputError(
+                [Problem(f"scheduling.{path}", f"there is no VM {name}", allowed) for path, name in unknown]
+            )
+        disk_bytes = disk_bytes_of(self.spec, image)
+        request = request_of(
+            self.spec, project=self.project, disk_bytes=disk_bytes, architecture=image.architecture, ids=ids
+        )
+        return replace(request, vm=vm_id)
 
     def row(self, deed: Deed, image: ImageRow, *, number: int, host: str) -> VmRow:
         """The VM on its host, yet to be written."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ForeignKey, delete, func, select
+from sqlalchemy import BigInteger, ForeignKey, bindparam, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
+from .host import HostRow
+from .vm import VmRow
 
 
 class AllocationRow(Base):
@@ -35,6 +38,53 @@ _TOTALS: Final = select(
 ).group_by(AllocationRow.host)
 
 
+@dataclass(frozen=True)
+class Share:
+    """What of a host is promised to a VM, with what else placement asks about it.
+
+    :param home: the host that the VM lives on; another than ``host`` while it is on its way.
+    """
+
+    vm: str
+    host: str
+    home: str | None
+    name: str
+    project: str
+    cpu: int
+    ram_mib: int
+    disk_bytes: int
+    labels: dict[str, str]
+    architecture: str
+    spec: dict[str, Any]
+
+
+_SHARES: Final = (
+    select(
+        AllocationRow.vm,
+        AllocationRow.host,
+        VmRow.host,
+        VmRow.name,
+        VmRow.project,
+        AllocationRow.cpu,
+        AllocationRow.ram_mib,
+        AllocationRow.disk_bytes,
+        VmRow.labels,
+        VmRow.image_content["architecture"].as_string(),
+        VmRow.spec,
+    )
+    .join(VmRow, VmRow.id == AllocationRow.vm)
+    .order_by(AllocationRow.host, VmRow.number)
+)
+_SHARES_OF: Final = _SHARES.where(AllocationRow.host == bindparam("of"))
+_MARK: Final = select(
+    select(func.count()).select_from(HostRow).scalar_subquery(),
+    select(func.coalesce(func.sum(HostRow.generation), 0)).scalar_subquery(),
+    select(func.count()).select_from(AllocationRow).scalar_subquery(),
+)
+_GENERATIONS: Final = select(HostRow.name, HostRow.generation)
+_COUNTS: Final = select(AllocationRow.host, func.count()).group_by(AllocationRow.host)
+
+
 def of_vm(session: Session, vm: str) -> Sequence[AllocationRow]:
     return session.scalars(select(AllocationRow).where(AllocationRow.vm == vm).order_by(AllocationRow.host)).all()
 
@@ -45,6 +95,36 @@ def on_host(session: Session, host: str) -> Sequence[AllocationRow]:
 
 def everything(session: Session) -> Sequence[AllocationRow]:
     return session.scalars(select(AllocationRow)).all()
+
+
+def shares(session: Session, *, host: str | None = None) -> Sequence[Share]:
+    """All shares, those of each host in the order in which their VMs came.
+
+    :param host: that host's alone; None for every host's.
+    """
+    rows = session.execute(_SHARES) if host is None else session.execute(_SHARES_OF, {"of": host})
+    return [Share(*row) for row in rows]
+
+
+def mark(session: Session) -> tuple[int, int, int]:
+    """The number of hosts, the sum of their generations, and the number of shares.
+
+    No two states of the fleet in which anybody has another room or state have the same, unless hosts were removed and
+    others made: a share is only ever given with its host's generation moved on.
+    """
+    count, generations, given = session.execute(_MARK).one()
+    return int(count), int(generations), int(given)
+
+
+def marks(session: Session) -> Mapping[str, tuple[int, int]]:
+    """For each host its generation and the number of its shares."""
+    given = {row[0]: int(row[1]) for row in session.execute(_COUNTS)}
+    return {row[0]: (int(row[1]), given.get(row[0], 0)) for row in session.execute(_GENERATIONS)}
+
+
+def hosts_of(session: Session, vm_ids: Collection[str]) -> frozenset[str]:
+    """The hosts of which VMs have shares."""
+    return frozenset(session.scalars(select(AllocationRow.host).where(AllocationRow.vm.in_(vm_ids))))
 
 
 def exists(session: Session, vm: str, host: str) -> bool:

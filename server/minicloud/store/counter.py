@@ -29,6 +29,12 @@ _NEXT: Final = (
 )
 
 
+def upcoming_number(session: Session, name: str) -> int:
+    """The number that will be given out next, for this transaction alone: other takers wait until it ends."""
+    last: int = session.execute(_NEXT, {"counter": name, "count": 0}).scalar_one()
+    return last + 1
+
+
 def next_numbers(session: Session, name: str, count: int) -> int:
     """Take the next numbers, ``count`` of them.
 

@@ -64,6 +64,11 @@ class VmRow(Base):
     cpu_time_ns: Mapped[int] = mapped_column(BigInteger, default=0)
     addresses: Mapped[list[Any]] = mapped_column(default=list)
 
+    @property
+    def architecture(self) -> str:
+        """Of what it boots from."""
+        return str(self.image_content["architecture"])
+
 
 # Written once: to put them together anew costs three times what the database takes to answer them.
 _BY_NAME: Final = select(VmRow).where(

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from minicloud.services import admission, creation, host, operation, project, reservation, vm
 from minicloud.services.context import Context, Idempotency
+from minicloud.services.standing_fleet import StandingFleet
 from minicloud.services.turn import Turns
 from minicloud.services.view.operation import OperationView
 from minicloud.services.view.project import Quota
@@ -20,6 +21,7 @@ from minicloud.services.view.vm import VmCreation
 from minicloud.services.vm_wish import VmWish
 from minicloud_core.model.errors import NoCapacityError, QuotaError
 from minicloud_core.model.vm import VmSpec
+from minicloud_core.scheduler.pipeline import Scheduler
 
 from tests.server.world import ADMIN, LEASE, World
 
@@ -149,18 +151,20 @@ def test_a_create_that_another_service_overtakes_is_decided_again(
 ) -> None:
     world.fleet("node1", "node2", cpu=1)
     project.create(world.ctx, ADMIN, "rivals", Quota())
-    rival, snapshot, seen = elsewhere(world), reservation.take_snapshot, []
+    rival, real, seen = elsewhere(world), StandingFleet.scheduler, []
 
-    def overtake(*arguments: object) -> object:
-        fleet = snapshot(*arguments)  # type: ignore[arg-type]
+    def overtake(fleet: StandingFleet, *arguments: Any) -> Scheduler:
+        scheduler = real(fleet, *arguments)
+        if fleet is not world.ctx.fleet:
+            return scheduler
         seen.append(fleet)
         if len(seen) == 1:
             # What the first of equals would be given, another service gives away.
             for number in range(4):
                 vm.create(rival.ctx, ADMIN, world.spec(f"rival{number}", host="node1"), project="rivals")
-        return fleet
+        return scheduler
 
-    monkeypatch.setattr(reservation, "take_snapshot", overtake)
+    monkeypatch.setattr(StandingFleet, "scheduler", overtake)
     assert world.create("late").vm.host == "node2"
     assert world.get_host("node1").allocated.cpu == 4
 
@@ -168,16 +172,16 @@ def test_a_create_that_another_service_overtakes_is_decided_again(
 @ON_POSTGRES
 def test_a_create_that_was_overtaken_locks_the_hosts_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fleet("node1")
-    snapshot, seen = reservation.take_snapshot, []
+    real, seen = StandingFleet.scheduler, []
 
-    def overtake(*arguments: object) -> object:
-        fleet = snapshot(*arguments)  # type: ignore[arg-type]
+    def overtake(fleet: StandingFleet, *arguments: Any) -> Scheduler:
+        scheduler = real(fleet, *arguments)
         seen.append(fleet)
         if len(seen) == 1:
             touch(world, "node1")
-        return fleet
+        return scheduler
 
-    monkeypatch.setattr(reservation, "take_snapshot", overtake)
+    monkeypatch.setattr(StandingFleet, "scheduler", overtake)
     assert world.create("patient").vm.host == "node1"
     assert len(seen) == 2
     assert world.get_host("node1").allocated.cpu == 1
@@ -254,7 +258,7 @@ def touch(world: World, name: str) -> None:
 def elsewhere(world: World) -> World:
     """Another service on the same database."""
     other = World.__new__(World)
-    other.ctx, other.clock = replace(world.ctx, creates=Turns()), world.clock
+    other.ctx, other.clock = replace(world.ctx, creates=Turns(), fleet=StandingFleet()), world.clock
     return other
 
 

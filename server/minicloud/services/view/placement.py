@@ -22,6 +22,26 @@ class PlacementView:
     decision: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class RecordView:
+    """A decision without what it says of each host.
+
+    :param ended_at: when the VM was deleted; None while it is not.
+    :param request: what had been asked for, as the decision has it.
+    """
+
+    vm: str
+    name: str
+    project: str
+    operation: str
+    host: str | None
+    at: datetime
+    ended_at: datetime | None
+    policy: str
+    policy_version: str | None
+    request: Mapping[str, Any]
+
+
 def show_placement(row: PlacementRow) -> PlacementView:
     return PlacementView(
         vm=row.vm,

@@ -1,0 +1,112 @@
+"""The fleet as the database has it: hosts with what was measured of them, and what VMs were promised there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from minicloud_core.model.scheduling import SchedulingSpec
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.vm_request import with_scheduling
+
+from minicloud.store import allocation as allocations
+from minicloud.store import host as hosts
+from minicloud.store.allocation import Share
+from minicloud.store.host import HostRow
+from minicloud.store.store import Session
+from minicloud.store.vm import VmRow
+
+from .vm_names import VmNames
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A fleet with its VMs, and what tells whether it is still so.
+
+    :param names: for terms that name a VM.
+    :param marks: each host's generation, and how many shares of it are given away.
+    """
+
+    fleet: Fleet
+    names: VmNames
+    marks: dict[str, tuple[int, int]]
+
+
+def take_snapshot(session: Session) -> Snapshot:
+    """The whole fleet, read.
+
+    Hosts are read before allocations: whatever is allocated in between moves a generation, and the commit notices.
+    """
+    rows = hosts.everything(session)
+    shares = allocations.shares(session)
+    names = VmNames()
+    note_names(names, shares)
+    fleet = Fleet(map(host_view, rows))
+    settle(fleet, shares, names)
+    many = Counter(share.host for share in shares)
+    return Snapshot(fleet, names, {row.name: (row.generation, many[row.name]) for row in rows})
+
+
+def settle(fleet: Fleet, shares: Iterable[Share], names: VmNames) -> None:
+    """Give VMs the room that they were promised. One that is on its way holds room on both its hosts."""
+    for share in shares:
+        if share.host in fleet.rows:
+            fleet.add(place_name(share.vm, share.host, share.home), share.host, request_of(share.vm, share, names))
+
+
+def place_name(vm: str, host: str, home: str | None) -> str:
+    """What a VM's share of a host is called in a fleet: by the VM's id at home, with the host's name elsewhere."""
+    return vm if host == home else f"{vm}@{host}"
+
+
+def request_of(vm_id: str, vm: Share | VmRow, names: VmNames) -> Request:
+    """What a VM asks for that is there, wherever it is to go.
+
+    :param names: the VMs that terms may name.
+    """
+    request = Request(
+        vm.cpu,
+        vm.ram_mib,
+        vm.disk_bytes,
+        host=vm.spec.get("host"),
+        labels=vm.labels,
+        project=vm.project,
+        architecture=vm.architecture,
+        vm=vm_id,
+    )
+    asked: Mapping[str, Any] = vm.spec.get("scheduling") or {}
+    return with_scheduling(request, SchedulingSpec.from_stored(asked), names.of(vm.project)) if asked else request
+
+
+def note_names(names: VmNames, shares: Collection[Share]) -> None:
+    """Learn what VMs are called."""
+    for share in shares:
+        names.note(share.project, share.name, share.vm)
+
+
+def host_view(row: HostRow) -> HostView:
+    """A host without its VMs."""
+    return HostView(
+        id=row.name,
+        cpu=row.cpu,
+        ram_mib=row.ram_mib,
+        disk_bytes=row.disk_bytes,
+        state=row.state,
+        cordoned=row.cordoned,
+        cpu_overcommit=row.cpu_overcommit,
+        ram_reserved_mib=row.ram_reserved_mib,
+        labels=row.labels,
+        load=row.load,
+        load_at=_seconds(row.load_at),
+        generation=row.generation,
+        architecture=row.architecture or None,
+    )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
