@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .absorption import Absorption
 from .ageing import Ageing
 from .arrays import ALL, np
 from .fleet import Fleet
@@ -45,6 +46,11 @@ class Board:
     def ageing(self) -> Ageing:
         """What was measured, and what it is worth as time passes."""
         return Ageing(self.fleet.measured, self.figures)
+
+    @cached_property
+    def absorption(self) -> Absorption:
+        """Whether the VMs of any one host could go to the others."""
+        return Absorption(self)
 
     @cached_property
     def power(self) -> PowerColumns:

@@ -19,7 +19,7 @@ from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.policy import Policy
 from minicloud_core.scheduler.request import Request, Shape
 
-from tests.unit.scheduler import reference_company
+from tests.unit.scheduler import reference_company, reference_failure
 
 Shares = Sequence[tuple[Shape, float]]
 Nodes = tuple[int, ...]
@@ -224,6 +224,7 @@ FILTERS: Mapping[str, Callable[[Machine, Request], bool]] = {
     "pools": pools,
     "bandwidth": bandwidth,
     **reference_company.FILTERS,
+    "n_plus_one": reference_failure.n_plus_one,
 }
 
 

@@ -27,6 +27,7 @@ from . import (
     machine,
     memory,
     metrics,
+    n_plus_one,
     networks,
     numa,
     pools,
@@ -61,6 +62,7 @@ _MODULES: Final = (
     affinity,
     anti_affinity,
     spread,
+    n_plus_one,
 )
 
 FILTERS: Final[dict[str, Filter]] = {module.FILTER.name: module.FILTER for module in _MODULES}

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, the minicloud authors
+# BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+"""Whether the VMs of any one host could go to the others, were it to fail: by virtual CPUs and memory, for all hosts at
+once.
+
+To try it by really placing them would be a packing problem for each host and each decision. Instead everything is
+measured in *chunks*, a 4,096th of the largest host: a VM by the larger of its two shares, rounded up to a power of two;
+a host's room by the smaller of its two, rounded down. Pieces that are powers of two fill rooms without waste, largest
+first, exactly when for each size the pieces of that size and above are no more than the rooms, each rounded down to
+that size. That is a sum for each of 14 sizes, and it changes with one host at a time.
+
+What it says can be relied on; what it denies may be possible: a VM of 3 GiB counts as 4, one of few CPUs and much
+memory as if it had the CPUs as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .arrays import np
+from .grain import GRAINS, grains
+from .request import Request
+
+if TYPE_CHECKING:
+    from .arrays import Integers, Mask, Rows
+    from .board import Board
+
+# The largest host is 2 to this power chunks. A piece may be twice as large, which then fits nowhere.
+_POWERS: Final = 12
+_CHUNKS: Final = 1 << _POWERS
+_SIZES: Final = _POWERS + 2
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """What could not be absorbed.
+
+    :param row: the host that fails.
+    :param wanted_mib: what its VMs of the least size ``piece_mib`` and above take, as memory.
+    :param free_mib: what the other hosts have for pieces of that size.
+    """
+
+    row: int
+    piece_mib: int
+    wanted_mib: int
+    free_mib: int
+
+
+class Absorption:
+    """Rooms and pieces of a board's fleet, in chunks. Columns are sizes by hosts."""
+
+    def __init__(self, board: Board) -> None:
+        self._board, fleet = board, board.fleet
+        self._cpu_unit = _power(int(board.cpu_limit.max(initial=0)) // GRAINS) * GRAINS
+        self._ram_unit = _power(int(board.ram_limit.max(initial=0)))
+        self._powers: Integers = np.arange(_SIZES, dtype=np.int64)[:, None]
+        self._piece_of: dict[tuple[float, int], int] = {}
+        # What a host's figures say beyond the VMs that are known is taken for one VM.
+        self._unknown = [self._piece(host.allocated_cpu, host.allocated_ram_mib) for host in fleet.hosts]
+        self._rooms: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
+        self._pieces: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
+        self._total: Integers = np.zeros(_SIZES, dtype=np.int64)
+        self._least: Integers = np.zeros(_SIZES, dtype=np.int64)
+        self._seen = -1
+
+    def ample(self, request: Request) -> bool:
+        """Whether it makes no difference on which host a request comes to lie: any failure could be absorbed."""
+        self._refresh()
+        size = self._size(request.cpu, request.ram_mib)
+        powers = self._powers[:, 0]
+        lost = ((size + (1 << powers) - 1) >> powers) << powers
+        return bool((self._least >= np.maximum(lost, self._added(request))).all())
+
+    def allows(self, request: Request, rows: Rows) -> Mask:
+        """For some rows, whether any failure could be absorbed with the request there."""
+        self._refresh()
+        hosts = np.arange(self._rooms.shape[1])[rows]
+        slack = self._slack()
+        others = np.broadcast_to(self._least[:, None], (_SIZES, len(hosts))).copy()
+        for power, first in enumerate(slack.argmin(axis=1).tolist() if slack.shape[1] else []):
+            # The tightest host does not stand in its own way.
+            rest = np.delete(slack[power], first)
+            others[power, hosts == first] = rest.min() if len(rest) else self._total[power]
+        itself = slack[:, hosts] - self._added(request)[:, None]
+        allowed: Mask = ((others >= self._lost(request, rows)) & (itself >= 0)).all(axis=0)
+        return allowed
+
+    def shortage(self, request: Request, row: int) -> Shortage | None:
+        """What could not be absorbed with a request on a host: of the first such host, the largest pieces. None when
+        all could."""
+        self._refresh()
+        lost = self._lost(request, np.array([row]))[:, 0]
+        slack = self._slack() - lost[:, None]
+        slack[:, row] += lost - self._added(request)
+        short = (slack < 0).any(axis=0).nonzero()[0]
+        if not len(short):
+            return None
+        failing = int(short[0])
+        power = int((slack[:, failing] < 0).nonzero()[0].max())
+        wanted = int(self._pieces[power, failing]) + (int(self._added(request)[power]) if failing == row else 0)
+        free = int(slack[power, failing]) + wanted
+        return Shortage(failing, self._mib(1 << power), self._mib(wanted), self._mib(free))
+
+    def _refresh(self) -> None:
+        board = self._board
+        board.refresh()
+        if self._seen == board.fleet.version:
+            return
+        rows = board.fleet.changed_since(self._seen)
+        before = self._rooms[:, rows].sum(axis=1)
+        self._rooms[:, rows] = self._rounded(self._room(rows, 0, 0))
+        self._total = self._total + self._rooms[:, rows].sum(axis=1) - before
+        for row in np.arange(len(board.fleet))[rows].tolist():
+            self._pieces[:, row] = self._lying(row)
+        self._least = self._slack().min(axis=1, initial=np.iinfo(np.int64).max)
+        self._seen = board.fleet.version
+
+    def _slack(self) -> Integers:
+        """What would be left of the others' rooms with each host's pieces in them."""
+        slack: Integers = self._total[:, None] - self._rooms - self._pieces
+        return slack
+
+    def _lost(self, request: Request, rows: Rows) -> Integers:
+        """How much smaller each host's rooms are with a request there."""
+        lost: Integers = self._rooms[:, rows] - self._rounded(self._room(rows, request.cpu_grains, request.ram_mib))
+        return lost
+
+    def _room(self, rows: Rows, less_grains: int, less_mib: int) -> Integers:
+        """Chunks that are free on hosts that take VMs."""
+        board, fleet = self._board, self._board.fleet
+        cpu = np.maximum(board.cpu_free[rows].astype(np.int64) - less_grains, 0) * _CHUNKS // self._cpu_unit
+        ram = np.maximum(board.ram_free[rows] - less_mib, 0) * _CHUNKS // self._ram_unit
+        room: Integers = np.where(fleet.placeable[rows] & ~fleet.cordoned[rows], np.minimum(cpu, ram), 0)
+        return room
+
+    def _rounded(self, room: Integers) -> Integers:
+        rounded: Integers = (room >> self._powers) << self._powers
+        return rounded
+
+    def _lying(self, row: int) -> Integers:
+        """Chunks of the VMs on a host by their least size."""
+        counts = [0] * _SIZES
+        for piece in [self._unknown[row], *(self._piece(vm.cpu, vm.ram_mib) for vm in self._on(row))]:
+            if piece >= 0:
+                counts[piece] += 1 << piece
+        lying: Integers = np.cumsum(counts[::-1], dtype=np.int64)[::-1]
+        return lying
+
+    def _on(self, row: int) -> list[Request]:
+        return self._board.fleet.requests_on(row)
+
+    def _added(self, request: Request) -> Integers:
+        piece = self._piece(request.cpu, request.ram_mib)
+        added: Integers = np.where(np.arange(_SIZES) <= piece, 1 << max(piece, 0), 0)
+        return added
+
+    def _piece(self, cpu: float, ram_mib: int) -> int:
+        """The power of two that a VM counts as; -1 for one of no size."""
+        piece = self._piece_of.get((cpu, ram_mib))
+        if piece is None:
+            size = self._size(cpu, ram_mib)
+            piece = self._piece_of[cpu, ram_mib] = min((size - 1).bit_length(), _SIZES - 1) if size else -1
+        return piece
+
+    def _size(self, cpu: float, ram_mib: int) -> int:
+        return max(-(-grains(cpu) * _CHUNKS // self._cpu_unit), -(-ram_mib * _CHUNKS // self._ram_unit))
+
+    def _mib(self, chunks: int) -> int:
+        return chunks * self._ram_unit // _CHUNKS
+
+
+def _power(number: int) -> int:
+    """The least power of two that is as large."""
+    return 1 << max(0, number - 1).bit_length()

@@ -1,0 +1,167 @@
+"""Any one host may fail: what the rule promises, and that it keeps it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.limits import Limits
+from minicloud_core.scheduler.pipeline import Scheduler, place
+from minicloud_core.scheduler.policy import CRITICAL, Policy
+from minicloud_core.scheduler.request import Request
+
+from tests.unit.scheduler import reference, reference_failure
+
+GIB = 1024
+ALONE = Policy("alone", filters=("ready", "cordon", "cpu", "memory", "n_plus_one"), limits=Limits(1.0, 0))
+HOST = HostView("", cpu=16, ram_mib=16 * GIB)
+
+
+def hosts(*ids: str) -> list[HostView]:
+    return [replace(HOST, id=name) for name in ids]
+
+
+def accepting(fleet: Fleet, request: Request) -> str:
+    return "".join(sorted(one.host for one in place(fleet, request, ALONE, now=0.0).accepted))
+
+
+def test_a_single_host_may_not_fail_with_anything_on_it() -> None:
+    decision = place(Fleet(hosts("a")), Request(1, GIB), ALONE, now=0.0)
+    (reason,) = decision.refused[0].reasons
+    assert reason.rule == "n_plus_one"
+    assert reason.message == (
+        "were a to fail, its VMs would want 1 GiB in pieces of 1 GiB, and the others would have 0 MiB"
+        " (virtual CPUs counted as the memory that goes with them)"
+    )
+    assert reason.numbers == {"fails": "a", "wanted_mib": 1024, "piece_mib": 1024, "free_mib": 0}
+
+
+def test_two_hosts_may_be_filled_by_half() -> None:
+    fleet = Fleet(hosts("a", "b"))
+    placed = 0
+    while names := accepting(fleet, Request(1, GIB)):
+        fleet.add(f"vm-{placed}", names[0], Request(1, GIB))
+        placed += 1
+    assert placed == 16
+
+
+def test_room_in_pieces_too_small_is_none() -> None:
+    fleet = Fleet(hosts("a", "b", "c"))
+    fleet.add("large", "a", Request(8, 8 * GIB))
+    assert accepting(fleet, Request(4, 4 * GIB)) == "abc"
+    fleet.add("b1", "b", Request(4, 4 * GIB))
+    fleet.add("b2", "b", Request(5, 5 * GIB))
+    fleet.add("c1", "c", Request(4, 4 * GIB))
+    decision = place(fleet, Request(5, 5 * GIB), ALONE, now=0.0)
+    reasons = {one.host: one.reasons[0] for one in decision.refused}
+    # On c, neither of the others has 8 GiB in one piece. On a, 5 GiB count as 8, and b has 7: more than needed is denied.
+    assert sorted(reasons) == ["a", "c"]
+    assert reasons["c"].numbers["fails"] == "a"
+    assert reasons["c"].numbers["piece_mib"] == 8 * GIB
+
+
+@pytest.mark.parametrize("change", [{"state": "down"}, {"cordoned": True}])
+def test_a_host_that_takes_no_vms_absorbs_none(change: dict[str, object]) -> None:
+    views = hosts("a", "b")
+    assert accepting(Fleet(views), Request(1, GIB)) == "ab"
+    assert accepting(Fleet([views[0], replace(views[1], **change)]), Request(1, GIB)) == ""  # type: ignore[arg-type]
+
+
+def test_what_a_hosts_figures_say_has_to_be_absorbed_too() -> None:
+    def beside(allocated: int) -> str:
+        views = [replace(HOST, id="a", allocated_cpu=allocated, allocated_ram_mib=GIB), *hosts("b")]
+        return accepting(Fleet(views), Request(8, 8 * GIB))
+
+    assert beside(0) == "ab"
+    assert beside(8) == "ab"
+    # More than 8, and in one piece for all that is known: nothing but the whole of b will do for it.
+    assert beside(9) == ""
+
+
+def test_the_critical_profile_keeps_a_host_free_and_the_others_do_not() -> None:
+    assert "n_plus_one" in CRITICAL.filters
+    assert "n_plus_one" not in Policy("usual").filters
+
+
+views = st.builds(
+    HostView,
+    id=st.just(""),
+    cpu=st.sampled_from([16, 16, 8, 12, 5]),
+    ram_mib=st.sampled_from([16 * GIB, 16 * GIB, 8 * GIB, 24 * GIB]),
+    state=st.sampled_from(["ready"] * 6 + ["down"]),
+    cordoned=st.sampled_from([False] * 6 + [True]),
+    allocated_cpu=st.sampled_from([0] * 6 + [1.5, 6]),
+    allocated_ram_mib=st.sampled_from([0] * 6 + [GIB]),
+)
+fleets = st.lists(views, min_size=1, max_size=4).map(
+    lambda found: [replace(view, id=f"node{number}") for number, view in enumerate(found)]
+)
+vms = st.builds(
+    Request,
+    cpu=st.sampled_from([1, 2, 4, 8, 0.5, 3, 7, 0]),
+    ram_mib=st.sampled_from([GIB, 2 * GIB, 4 * GIB, 8 * GIB, 3 * GIB, 100, 0]),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(fleets, st.lists(st.tuples(vms, st.integers(0, 3)), max_size=6), vms)
+def test_the_rule_is_what_a_plain_reading_says_and_keeps_its_promise(
+    hosts: list[HostView], placed: list[tuple[Request, int]], request: Request
+) -> None:
+    machines = [reference.Machine(view, ALONE.limits) for view in hosts]
+    fleet = Fleet(hosts)
+    for number, (vm, host) in enumerate(placed):
+        machine = machines[host % len(machines)]
+        machine.vms.append((vm, ()))
+        fleet.add(f"vm-{number}", machine.view.id, vm)
+    decision = place(fleet, request, ALONE, now=0.0)
+    reference.check(decision, reference.decide(machines, request, ALONE, (), 0.0))
+    for one in decision.accepted:
+        chosen = machines[fleet.rows[one.host]]
+        assert reference_failure.could_be_absorbed(machines, chosen, request)
+
+
+@settings(deadline=None, max_examples=80)
+@given(fleets, st.lists(vms, min_size=1, max_size=10), st.randoms(use_true_random=False))
+def test_what_came_by_the_rule_could_always_be_absorbed(
+    hosts: list[HostView], wanted: list[Request], dice: random.Random
+) -> None:
+    """A kept scheduler agrees with a fresh one while VMs come and go, and each host may fail at every step."""
+    fleet = Fleet([replace(view, allocated_cpu=0, allocated_ram_mib=0) for view in hosts])
+    machines = [reference.Machine(view, ALONE.limits) for view in fleet.hosts]
+    scheduler, alive = Scheduler(fleet, ALONE), []
+    for number, request in enumerate(wanted):
+        decision = scheduler.place(request, now=0.0)
+        assert decision == place(fleet, request, ALONE, now=0.0)
+        if decision.host is not None:
+            chosen = machines[fleet.rows[decision.host]]
+            assert reference_failure.could_be_absorbed(machines, chosen, request)
+            scheduler.take(f"vm-{number}", decision.host, request)
+            chosen.vms.append((request, ()))
+            alive.append((f"vm-{number}", chosen, request))
+        if alive and dice.random() < 0.3:
+            vm, machine, lying = alive.pop(dice.randrange(len(alive)))
+            fleet.remove(vm)
+            machine.vms.remove((lying, ()))
+
+
+@settings(deadline=None, max_examples=80)
+@given(fleets, st.lists(st.tuples(vms, st.integers(0, 3)), max_size=6), vms, views)
+def test_another_empty_host_that_is_no_larger_takes_no_place_away(
+    hosts: list[HostView], placed: list[tuple[Request, int]], request: Request, another: HostView
+) -> None:
+    largest = max(hosts, key=lambda host: (host.cpu, host.ram_mib))
+    if another.cpu > largest.cpu or another.ram_mib > largest.ram_mib:
+        return
+    another = replace(another, id="node9", allocated_cpu=0, allocated_ram_mib=0)
+    before, after = Fleet(hosts), Fleet([*hosts, another])
+    for number, (vm, host) in enumerate(placed):
+        for fleet in (before, after):
+            fleet.add(f"vm-{number}", hosts[host % len(hosts)].id, vm)
+    accepted = {one.host for one in place(before, request, ALONE, now=0.0).accepted}
+    assert accepted <= {one.host for one in place(after, request, ALONE, now=0.0).accepted}
