@@ -131,6 +131,24 @@ class Placement(Shape):
     decision: dict[str, Any]
 
 
+class PlacementRecord(Shape):
+    """A decision of the scheduler, with what had been asked for; `GET /v1/vms/{vm}/placement` says all of it.
+
+    ``name`` and ``project`` are the VM's, ``ended_at`` when it was deleted, null while it is not.
+    """
+
+    vm: str
+    name: str
+    project: str
+    operation: str
+    host: str | None
+    at: datetime
+    ended_at: datetime | None
+    policy: str
+    policy_version: str | None
+    request: dict[str, Any]
+
+
 class Decision(Shape):
     """Where a VM would go, and why. ``host`` is null where no host would take it."""
 

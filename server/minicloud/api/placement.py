@@ -1,4 +1,4 @@
-"""Placements that nobody asked to be carried out."""
+"""Placements: what was decided, and what would be."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from minicloud.services import placement as placements
+from minicloud.services import placement_record as records
 
-from .call import Changer, answer
-from .output import Decision
-from .parameter import ProjectName
+from .call import Caller, Changer, answer
+from .output import Decision, Page, PlacementRecord
+from .parameter import Cursor, Limit, ProjectName
 
 
 async def decide(change: Changer, project: ProjectName = None) -> Response:
@@ -18,3 +19,9 @@ async def decide(change: Changer, project: ProjectName = None) -> Response:
     spec = parse_spec(change.body)
     decision = await run_in_threadpool(placements.decide, change.context, change.actor, spec, project=project)
     return answer(Decision(host=decision.host, decision=decision.to_mapping()))
+
+
+def list_(call: Caller, project: ProjectName = None, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """List the scheduler's decisions, newest first, without what they say of each host."""
+    page = records.list(call.context, call.actor, limit=limit, cursor=cursor, project=project)
+    return answer(Page[PlacementRecord].model_validate(page))
