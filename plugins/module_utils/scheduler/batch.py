@@ -11,6 +11,7 @@ were there before stay where they are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from .batch_draft import BatchDraft, Unit
 from .decision import Decision
 from .fleet import Fleet
 from .group import Group, NewVm
+from .mix import SHAPES, Mix
 from .pipeline import Scheduler
 from .policy import BALANCED, PACK, Policy
 
@@ -99,6 +101,7 @@ def place_batch(fleet: Fleet, batch: Batch, policy: Policy = BALANCED, *, now: f
     if there:
         raise ValueError(f"in the fleet already: {', '.join(there)}")
     scratch = fleet.copy()
+    usual = scratch.mix
     best: BatchDraft | None = None
     for draft in _drafts(scratch, batch.units(), policy, now):
         if best is None or draft.worth > best.worth:
@@ -106,22 +109,56 @@ def place_batch(fleet: Fleet, batch: Batch, policy: Policy = BALANCED, *, now: f
         if not draft.left:
             break
     assert best is not None
+    scratch.mix = usual
     return _decide(Scheduler(scratch, policy), best, now)
 
 
 def _drafts(scratch: Fleet, units: Sequence[Unit], policy: Policy, now: float) -> Iterator[BatchDraft]:
     """Ways to place them, the one that heeds preferences first. The fleet is as it was whenever one is yielded."""
-    packing = _packing(policy)
-    for by, reverse in ((policy, True), (packing, True), (packing, False)):
+    for by, order in ((policy, BatchDraft.largest_first), (policy, None)):
         draft = BatchDraft(Scheduler(scratch, by), now)
-        draft.place(draft.ordered(units, largest_first=reverse))
+        draft.place(units if order is None else order(draft, units))
+        draft.clear()
+        yield draft
+    scratch.mix = _mix(units)
+    packing = Scheduler(scratch, _packing(policy))
+    for chosen in _selections(packing, units, now):
+        draft = BatchDraft(packing, now)
+        draft.place(chosen)
         plain = draft.kept()
-        if draft.left:
-            draft.repair()
+        draft.repair()
         draft.clear()
         yield plain
         if draft.worth > plain.worth and draft.is_legal():
-            yield draft.kept()
+            yield draft
+
+
+def _selections(scheduler: Scheduler, units: Sequence[Unit], now: float) -> Iterator[list[Unit]]:
+    """Orders in which to place units when not all fit.
+
+    Of the smallest ones as many as fit together when the largest of them is placed first, then the others; then all of
+    them, the smallest first.
+    """
+    by_size = BatchDraft(scheduler, now).smallest_first(units)
+    fit, too_many = 0, len(units) + 1
+    while too_many - fit > 1:
+        count = (fit + too_many) // 2
+        draft = BatchDraft(scheduler, now)
+        draft.place(draft.largest_first(by_size[:count]))
+        draft.clear()
+        fit, too_many = (fit, count) if draft.left else (count, too_many)
+    largest_first = BatchDraft(scheduler, now).largest_first
+    yield [*largest_first(by_size[:fit]), *by_size[fit:]]
+    yield largest_first(units)
+    yield by_size
+
+
+def _mix(units: Sequence[Unit]) -> Mix:
+    """What the batch itself asks for: the room to keep."""
+    counts = Counter(vm.request.shape for unit in units for vm in unit.vms)
+    frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHAPES]
+    total = sum(count for _shape, count in frequent)
+    return Mix.of(tuple(sorted((shape, count / total) for shape, count in frequent)))
 
 
 def _packing(policy: Policy) -> Policy:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .arrays import np
 from .board import Board
 from .group import NewVm
 from .pipeline import Scheduler
@@ -17,13 +18,15 @@ from .request import Request
 from .sheet import REFUSED
 
 if TYPE_CHECKING:
-    from .arrays import Integers, Vector
+    from .arrays import Integers
 
-# Questions asked of the scheduler while what is left over is fitted in, for each VM that is, and in all.
-_QUESTIONS_EACH: Final = 400
-_QUESTIONS: Final = 6000
-# Hosts looked at for one VM, those that lack the least first.
+# Questions asked of the scheduler while what is left over is fitted in.
+_QUESTIONS: Final = 4000
+# Hosts looked at for one VM, those that lack the least first, and partners for one that changes places.
 _HOSTS: Final = 48
+_EXCHANGES: Final = 4
+# How much less a thing counts of which half as much is wanted, by its share, as of the scarcest: 2 to this power.
+_SCARCITY: Final = 3
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,16 @@ class BatchDraft:
                 counts[vm.request.priority] = counts.get(vm.request.priority, 0) + (vm.id in self.places)
         return tuple(sorted(counts.items(), reverse=True))
 
-    def ordered(self, units: Sequence[Unit], *, largest_first: bool) -> list[Unit]:
-        """Units in the order in which to place them: by priority, then by size, then as they were given."""
+    def largest_first(self, units: Sequence[Unit]) -> list[Unit]:
+        """By priority, then by size, then as they were given."""
+        return self._ordered(units, -1.0)
+
+    def smallest_first(self, units: Sequence[Unit]) -> list[Unit]:
+        """The same with the smallest first."""
+        return self._ordered(units, 1.0)
+
+    def _ordered(self, units: Sequence[Unit], sign: float) -> list[Unit]:
         sizes = self._sizes(units)
-        sign = -1.0 if largest_first else 1.0
         order = sorted(range(len(units)), key=lambda index: (-units[index].priority, sign * sizes[index], index))
         return [units[index] for index in order]
 
@@ -82,7 +91,7 @@ class BatchDraft:
         while placed:
             placed = False
             for unit in list(self.left):
-                if unit in self.left and self._questions < _QUESTIONS and self._fit_in(unit):
+                if unit in self.left and not self._spent() and self._fit_in(unit):
                     self.left.remove(unit)
                     self.done.append(unit)
                     placed = True
@@ -90,7 +99,9 @@ class BatchDraft:
     def _fit_in(self, unit: Unit) -> bool:
         if self._add(unit):
             return True
-        return len(unit.vms) == 1 and (self._shift_in(unit) or self._swap_in(unit))
+        if len(unit.vms) > 1 or self._spent():
+            return False
+        return self._shift_in(unit) or self._exchange_in(unit) or self._swap_in(unit)
 
     def clear(self) -> None:
         """Take everything off the fleet again. What was placed stays known."""
@@ -119,24 +130,22 @@ class BatchDraft:
         return legal
 
     def _sizes(self, units: Sequence[Unit]) -> list[float]:
-        """Each unit's size by VM: its share of what is left of the scarcest thing, and a little of the others."""
-        self._board.refresh()
-        free = [max(1.0, float(column.clip(min=0).sum())) for column in self._room()]
-        sums = [
-            [float(size) for size in map(sum, zip(*(_size(vm.request) for vm in unit.vms), strict=True))]
-            for unit in units
-        ]
-        wanted = [sum(one[index] for one in sums) / left for index, left in enumerate(free)]
-        scarce = max(range(len(free)), key=lambda index: wanted[index])
-        return [
-            (one[scarce] / free[scarce] + 1e-3 * sum(size / left for size, left in zip(one, free, strict=True)))
-            / max(1, len(unit.vms))
-            for unit, one in zip(units, sums, strict=True)
-        ]
+        """Each unit's size by VM: its share of what is left of the scarcest thing, and some of the others'."""
+        free = np.maximum(self._free().clip(min=0).sum(axis=0), 1)
+        sums = np.array([_total(unit) for unit in units]).reshape(-1, len(free)) / free
+        wanted = sums.sum(axis=0)
+        # What there is plenty of hardly counts.
+        weights = np.where(wanted > 0, (wanted / max(wanted.max(initial=0.0), 1e-12)) ** _SCARCITY, 0.0)
+        many = np.array([max(1, len(unit.vms)) for unit in units])
+        sizes: list[float] = ((sums * weights).sum(axis=1) / many).tolist()
+        return sizes
 
-    def _room(self) -> tuple[Vector | Integers, ...]:
+    def _free(self) -> Integers:
+        """What is left on each host: grains, MiB and bytes."""
+        self._board.refresh()
         board = self._board
-        return board.cpu_free, board.ram_free, board.disk_free
+        free: Integers = np.stack([board.cpu_free, board.ram_free, board.disk_free], axis=1).astype(np.int64)
+        return free
 
     def _add(self, unit: Unit) -> bool:
         """Place a whole unit, or nothing of it."""
@@ -154,7 +163,7 @@ class BatchDraft:
     def _shift_in(self, unit: Unit) -> bool:
         """Make room for a VM by moving one of the batch elsewhere."""
         (new,) = unit.vms
-        for other, home in self._neighbours(new.request):
+        for other, home in self._in_the_way(new.request):
             self._take_off(other.id)
             if self._accepts(new.request, home):
                 self._put(new, home)
@@ -166,11 +175,43 @@ class BatchDraft:
             self._put(other, home)
         return False
 
+    def _exchange_in(self, unit: Unit) -> bool:
+        """Make room for a VM by having one of the batch change places with a smaller one."""
+        (new,) = unit.vms
+        lying = _Lying(self.done, self.places, self._fleet.rows)
+        for other, home in self._in_the_way(new.request):
+            for smaller in lying.exchanges(self._free(), other, home, new):
+                if self._spent():
+                    return False
+                if self._exchange(new, other, smaller):
+                    return True
+        return False
+
+    def _exchange(self, new: NewVm, other: NewVm, smaller: NewVm) -> bool:
+        home, away = self.places[other.id], self.places[smaller.id]
+        self._take_off(other.id)
+        self._take_off(smaller.id)
+        put: list[str] = []
+        for vm, host in ((smaller, home), (new, home), (other, away)):
+            if not self._accepts(vm.request, host):
+                break
+            self._put(vm, host)
+            put.append(vm.id)
+        else:
+            return True
+        for name in put:
+            self._take_off(name)
+        self._put(other, home)
+        self._put(smaller, away)
+        return False
+
     def _swap_in(self, unit: Unit) -> bool:
         """Leave out one of the batch that is no more important, where two or more that are left fit in its place."""
         (new,) = unit.vms
         others = [one for one in self.left if one is not unit and len(one.vms) == 1]
-        for other, home in self._neighbours(new.request):
+        if not others:
+            return False
+        for other, home in self._in_the_way(new.request):
             owner = next(one for one in self.done if other in one.vms)
             if len(owner.vms) > 1 or owner.priority > unit.priority:
                 continue
@@ -188,30 +229,27 @@ class BatchDraft:
             self._put(other, home)
         return False
 
-    def _neighbours(self, request: Request) -> Iterator[tuple[NewVm, str]]:
-        """VMs of the batch on the hosts that lack the least for a request, with those hosts; smaller ones first."""
+    def _in_the_way(self, request: Request) -> list[tuple[NewVm, str]]:
+        """VMs of the batch without which there would be room enough for a request, with their hosts.
+
+        Those on hosts that lack the least come first, and the smaller ones; of several alike on a host one will do.
+        """
         by_host: dict[str, list[NewVm]] = {}
         for unit in self.done:
             for vm in unit.vms:
                 by_host.setdefault(self.places[vm.id], []).append(vm)
-        asked = self._questions
-        for host in self._nearest(request, list(by_host)):
-            for vm in sorted(by_host[host], key=lambda one: _size(one.request)):
-                if self._questions >= min(_QUESTIONS, asked + _QUESTIONS_EACH):
-                    return
-                yield vm, host
+        wanted, free = np.array(_size(request)), self._free()
+        lacks = {host: np.maximum(wanted - free[self._fleet.rows[host]], 0) for host in by_host}
+        share = {host: float((lack / np.maximum(wanted, 1)).sum()) for host, lack in lacks.items()}
+        found: list[tuple[NewVm, str]] = []
+        for host in sorted(by_host, key=lambda host: (share[host], host))[:_HOSTS]:
+            lack = tuple(lacks[host].tolist())
+            alike = {vm.request.key: vm for vm in by_host[host] if _covers(_size(vm.request), lack)}
+            found += ((vm, host) for vm in sorted(alike.values(), key=lambda one: (_size(one.request), one.id)))
+        return found
 
-    def _nearest(self, request: Request, hosts: list[str]) -> list[str]:
-        self._board.refresh()
-        rows = [self._fleet.rows[host] for host in hosts]
-        lacks = [0.0] * len(rows)
-        for column, wanted in zip(self._room(), _size(request), strict=True):
-            if wanted:
-                lacks = [
-                    lack + max(0.0, wanted - float(free)) / wanted
-                    for lack, free in zip(lacks, column[rows].tolist(), strict=True)
-                ]
-        return [host for _lack, host in sorted(zip(lacks, hosts, strict=True))[:_HOSTS]]
+    def _spent(self) -> bool:
+        return self._questions >= _QUESTIONS
 
     def _choose(self, request: Request) -> str | None:
         self._questions += 1
@@ -230,5 +268,30 @@ class BatchDraft:
         del self.places[vm]
 
 
+class _Lying:
+    """The VMs of a batch that lie somewhere, as columns."""
+
+    def __init__(self, done: Sequence[Unit], places: Mapping[str, str], rows: Mapping[str, int]) -> None:
+        self._vms = [vm for unit in done for vm in unit.vms]
+        self._sizes = np.array([_size(vm.request) for vm in self._vms], dtype=np.int64).reshape(-1, 3)
+        self._rows = np.array([rows[places[vm.id]] for vm in self._vms], dtype=np.intp)
+        self._at = rows
+
+    def exchanges(self, free: Integers, other: NewVm, home: str, new: NewVm) -> list[NewVm]:
+        """Who could change places with ``other`` so that ``new`` fits beside it, as far as room goes."""
+        moves, row = np.array(_size(other.request)) - self._sizes, self._at[home]
+        fits = (free[row] + moves >= np.array(_size(new.request))).all(axis=1)
+        fits &= (free[self._rows] >= moves).all(axis=1) & (self._rows != row)
+        return [self._vms[index] for index in fits.nonzero()[0][:_EXCHANGES].tolist()]
+
+
 def _size(request: Request) -> tuple[int, int, int]:
     return request.cpu_grains, request.ram_mib, request.disk_bytes + sum(request.pools.values())
+
+
+def _total(unit: Unit) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*(_size(vm.request) for vm in unit.vms), strict=True))) or (0, 0, 0)
+
+
+def _covers(size: tuple[int, int, int], lack: tuple[int, ...]) -> bool:
+    return all(one >= other for one, other in zip(size, lack, strict=True))

@@ -131,7 +131,7 @@ def _places(ask: Ask, sheet: Sheet, precedence: Precedence) -> Iterator[_Place]:
 def _open(sheet: Sheet) -> Mask:
     """Hosts that no rule refuses which says the same whatever VMs come and go."""
     standing = [index for index, rule in enumerate(sheet.filters) if rule.standing]
-    everyone: Mask = sheet.passes[standing].all(axis=0) if standing else np.ones(sheet.ranks.shape, dtype=np.bool_)
+    everyone: Mask = np.logical_and.reduce(sheet.passes[standing], axis=0)
     return everyone
 
 

@@ -132,6 +132,19 @@ def test_nothing_is_nothing() -> None:
     assert decision.to_mapping() == {"placed": [], "left_out": [], "decisions": {}}
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), max_size=9))
+def test_never_fewer_than_one_by_one(sizes: list[tuple[int, int]]) -> None:
+    wanted = [vm(f"vm-{number}", cpu, ram) for number, (cpu, ram) in enumerate(sizes)]
+    fleet = Fleet([host("a", 6, 6), host("b", 4, 8)])
+    one_by_one = Scheduler(fleet.copy(), POLICY)
+    for new in wanted:
+        chosen = one_by_one.choose(new.request, now=NOW)
+        if chosen is not None:
+            one_by_one.take(new.id, chosen, new.request)
+    assert len(decide(fleet, *wanted).placed) >= len(one_by_one.fleet.vms())
+
+
 hosts = st.builds(host, st.sampled_from("abcd"), st.integers(1, 6), st.integers(1, 8), rack=st.sampled_from("12"))
 asked = st.builds(
     Request,
