@@ -15,11 +15,12 @@ from .grain import cpus
 from .request import Request
 from .rule import Ask
 from .sheet import Sheet
+from .waiver import Waiver, waive
 
 # Who decides again on a fleet and a request that are a little different.
 Trial = Callable[[Fleet, Request], "str | None"]
 
-ROOM: Final = ("cpu", "memory", "disk")
+ROOM: Final = ("cpu", "memory", "disk", "pools", "bandwidth")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _smaller(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]
     for rules, (_cut_share, row) in sorted(best.items(), key=lambda item: (len(item[0]), item[1])):
         # Less of two things is no news where less of one will do.
         if not any(set(fewer) < set(rules) for fewer in best):
-            given: dict[str, Any] = {_FIELDS[rule]: _left(ask, row, rule) for rule in rules}
+            given: dict[str, Any] = {_FIELDS[rule]: _given(ask, row, rule) for rule in rules}
             request = replace(ask.request, **given)
             yield _Draft(rules, " and ".join(_less(ask.request, request, rule) for rule in rules), request)
 
@@ -90,6 +91,18 @@ def _freer(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:
         yield _Draft(("requested",), f"on another host than {ask.request.host}", replace(ask.request, host=None))
     if "numa" in alone:
         yield _Draft(("numa",), "without NUMA nodes of its own", replace(ask.request, numa=0))
+    yield from _waived(ask, refusing)
+
+
+def _waived(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:
+    """Without the fewest things that some host has not; one draft for each rule."""
+    fewest: dict[str, Waiver] = {}
+    for row, rules in refusing.items():
+        waiver = waive(rules[0], ask.request, ask.fleet.hosts[row]) if len(rules) == 1 else None
+        if waiver is not None and (rules[0] not in fewest or waiver.count < fewest[rules[0]].count):
+            fewest[rules[0]] = waiver
+    for rule, waiver in fewest.items():
+        yield _Draft((rule,), waiver.text, waiver.request)
 
 
 def _opened(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:
@@ -101,18 +114,38 @@ def _opened(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:
             yield _Draft(rules, words.format(name), ask.request, opened=name)
 
 
-_FIELDS: Final = {"cpu": "cpu", "memory": "ram_mib", "disk": "disk_bytes"}
+_FIELDS: Final = {
+    "cpu": "cpu",
+    "memory": "ram_mib",
+    "disk": "disk_bytes",
+    "pools": "pools",
+    "bandwidth": "bandwidth_mbps",
+}
 
 
 def _cut(ask: Ask, row: int, rules: tuple[str, ...]) -> float | None:
     """The largest share of what is asked for that would have to go; None where nothing worth having is left."""
     shares: list[float] = []
     for rule in rules:
-        left, asked = _left(ask, row, rule), float(getattr(ask.request, _FIELDS[rule]))
-        if left <= 0:
+        if rule == "pools":
+            given = _given_of_pools(ask, row)
+            pairs = [(given[name], float(asked)) for name, asked in ask.request.pools.items()]
+        else:
+            pairs = [(_left(ask, row, rule), float(getattr(ask.request, _FIELDS[rule])))]
+        if any(left <= 0 < asked or left < 0 for left, asked in pairs):
             return None
-        shares.append(1 - left / asked)
+        shares += [1 - left / asked for left, asked in pairs if asked]
     return max(shares)
+
+
+def _given(ask: Ask, row: int, rule: str) -> float | dict[str, int]:
+    return _given_of_pools(ask, row) if rule == "pools" else _left(ask, row, rule)
+
+
+def _given_of_pools(ask: Ask, row: int) -> dict[str, int]:
+    """What of each pool that a request names a host could still give; less than nothing of one that it has not."""
+    pools, rows = ask.fleet.pools, slice(row, row + 1)
+    return {name: min(asked, int(pools.free(name, rows)[0])) for name, asked in ask.request.pools.items()}
 
 
 def _left(ask: Ask, row: int, rule: str) -> float:
@@ -121,6 +154,8 @@ def _left(ask: Ask, row: int, rule: str) -> float:
         return int(ask.board.ram_free[row])
     if rule == "disk":
         return int(ask.board.disk_free[row])
+    if rule == "bandwidth":
+        return int(ask.fleet.bandwidth[row] - ask.fleet.bandwidth_used[row])
     free = cpus(ask.board.cpu_free[row].item())
     return int(free) if float(ask.request.cpu).is_integer() else free
 
@@ -130,5 +165,12 @@ def _less(asked: Request, given: Request, rule: str) -> str:
         return f"{format_mib(asked.ram_mib - given.ram_mib)} less memory"
     if rule == "disk":
         return f"{format_mib(-(-(asked.disk_bytes - given.disk_bytes) // MIB))} less disk"
-    fewer = asked.cpu - given.cpu
-    return f"{format_cpu(fewer)} virtual CPU{'' if fewer == 1 else 's'} fewer"
+    if rule == "pools":
+        fewer = {name: size - given.pools[name] for name, size in sorted(asked.pools.items())}
+        return " and ".join(
+            f"{format_mib(-(-size // MIB))} less in pool {name}" for name, size in fewer.items() if size
+        )
+    if rule == "bandwidth":
+        return f"{asked.bandwidth_mbps - given.bandwidth_mbps} Mbit/s less bandwidth"
+    cpu = asked.cpu - given.cpu
+    return f"{format_cpu(cpu)} virtual CPU{'' if cpu == 1 else 's'} fewer"

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from minicloud_core.model.units import GIB
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.host import HostView, NumaNode, Pool
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.policy import Policy
 from minicloud_core.scheduler.request import Request
 
 from tests.unit.scheduler.test_properties import fleets, policies, requests
+from tests.unit.scheduler.test_reference import Scene, cases
 
 NOW = 1_000_000.0
 POLICY = Policy("plain", limits=Limits(cpu_overcommit=1.0, ram_reserved_mib=0))
@@ -76,6 +77,32 @@ def test_a_condition_that_alone_is_in_the_way_may_go() -> None:
     assert ("without NUMA nodes of its own", "large") in offered(Request(6, 1024, numa=1), nodes)
 
 
+def test_less_of_a_pool_or_of_the_network_is_the_least_that_will_do() -> None:
+    ssd = replace(SMALL, pools={"ssd": Pool(10 * GIB, 4 * GIB), "hdd": Pool(8 * GIB)}, bandwidth_mbps=100)
+    assert offered(Request(1, 512, pools={"ssd": 8 * GIB, "hdd": GIB}), ssd) == [("2 GiB less in pool ssd", "small")]
+    both = Request(1, 512, pools={"ssd": 8 * GIB, "hdd": 9 * GIB})
+    assert offered(both, ssd) == [("1 GiB less in pool hdd and 2 GiB less in pool ssd", "small")]
+    assert offered(Request(1, 512, bandwidth_mbps=150), ssd, LARGE) == [("50 Mbit/s less bandwidth", "small")]
+    # Of a pool that is not there, less is no help.
+    assert offered(Request(1, 512, pools={"tape": 1}), ssd) == []
+
+
+def test_what_a_host_has_not_may_be_gone_without_the_fewest_things() -> None:
+    racked = replace(SMALL, labels={"rack": "a"}, cpu_features=frozenset({"aes"}), networks=frozenset({"lan"}))
+    wanted = Request(1, 512, host_labels={"rack": "a", "disk": "ssd"})
+    assert offered(wanted, LARGE, racked) == [("without label disk=ssd", "small")]
+    assert offered(Request(1, 512, host_labels={"rack": "b", "room": "2"}), racked) == [
+        ("without labels rack=b, room=2", "small")
+    ]
+    features = Request(1, 512, cpu_features=frozenset({"aes", "avx2"}))
+    assert offered(features, LARGE, racked) == [("without CPU feature avx2", "small")]
+    assert offered(Request(1, 512, networks=frozenset({"lan", "dmz"})), racked) == [("without network dmz", "small")]
+    assert offered(Request(1, 512, machine="q35"), racked) == [("without machine type q35", "small")]
+    assert offered(Request(1, 512, architecture="x86_64"), racked) == [("without architecture x86_64", "small")]
+    # Two rules in the way: neither alone will do.
+    assert offered(replace(features, host_labels={"rack": "b"}), racked) == []
+
+
 def test_a_refusal_carries_them_in_hint_and_details() -> None:
     error = decide(Request(2, 10240), SMALL, LARGE).no_capacity()
     assert error.hint == "it would fit: 2 GiB less memory (on large)"
@@ -89,6 +116,17 @@ def test_every_change_that_is_offered_is_true(fleet: list[HostView], request: Re
         changed = [replace(host, state="ready", cordoned=False) if host.id == remedy.opened else host for host in fleet]
         assert place(Fleet(changed), remedy.request, policy, now=NOW).host == remedy.host
         assert remedy.request != request or remedy.opened is not None
+
+
+@settings(deadline=None, max_examples=150)
+@given(cases())
+def test_every_change_that_is_offered_is_true_whatever_is_asked_of_a_host(case: tuple[Scene, Request, Policy]) -> None:
+    scene, request, policy = case
+    for remedy in place(scene.fleet(), request, policy, now=NOW).remedies:
+        opened = [
+            replace(host, state="ready", cordoned=False) if host.id == remedy.opened else host for host in scene.hosts
+        ]
+        assert place(replace(scene, hosts=opened).fleet(), remedy.request, policy, now=NOW).host == remedy.host
 
 
 MORE: dict[str, Callable[[Request], Request]] = {
