@@ -11,6 +11,7 @@ from .event import Events
 from .host import Hosts
 from .image import Images
 from .operation import Operations
+from .placement import Placements
 from .project import Projects
 from .token import Tokens
 from .transport import DEFAULT_URL, Transport
@@ -36,6 +37,7 @@ class Client:
         self.vms = Vms(self.transport, project)
         self.hosts = Hosts(self.transport)
         self.operations = Operations(self.transport, self.events)
+        self.placements = Placements(self.transport, project)
         self.images = Images(self.transport)
         self.projects = Projects(self.transport)
         self.tokens = Tokens(self.transport)

@@ -248,3 +248,20 @@ def test_events_are_followed_as_lines_of_json(cloud: Service) -> None:
         event = next(event for event in seen if event["data"]["vm"] == vm["id"])
         follower.terminate()
     assert event["event"].startswith(("vm.", "operation."))
+
+
+def test_the_fleet_is_written_as_a_file_that_a_policy_can_be_tried_on(run: Run, tmp_path: Path) -> None:
+    name = new()
+    vm = run("vm", "create", name, "--cpu", "2", "-o", "json").json
+    path = tmp_path / "fleet.json"
+    assert run("fleet", "export", "--out", str(path)).code == 0
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert [host["id"] for host in document["hosts"]] == ["idle1", "idle2"]
+    (written,) = [one for one in document["vms"] if one["id"] == vm["id"]]
+    assert (written["name"], written["host"], written["cpu"]) == (name, vm["host"], 2)
+    assert json.loads(run("fleet", "export").out)["hosts"] == document["hosts"]
+    trace = tmp_path / "requests.jsonl"
+    trace.write_text('{"at": 0, "op": "create", "vm": {"id": "next", "cpu": 1, "ram": "1G"}}\n', encoding="utf-8")
+    ended = run("simulate", "--fleet", str(path), "--requests", str(trace), "-o", "json")
+    assert ended.code == 0, ended.err
+    assert ended.json["placed"] == 1

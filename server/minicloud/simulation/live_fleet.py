@@ -1,0 +1,92 @@
+"""A service's fleet as a fleet file says it. Pure: from what its API shows of hosts and VMs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from minicloud_core.model.units import MIB, plain_number
+
+Row = Mapping[str, Any]
+
+# What a VM was asked to keep, in the words of both.
+_SAME: Final = ("group", "spread", "priority", "pinned", "host_labels", "cpu_features", "bandwidth_mbps")
+_TERMS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
+_VM: Final = "vm:"
+
+
+def live_fleet(hosts: Iterable[Row], vms: Iterable[Row]) -> dict[str, Any]:
+    """The fleet's document.
+
+    :param hosts: as an administrator sees them.
+    :param vms: those that are not deleted. One without a host takes no room, and is left out.
+    """
+    known = list(vms)
+    ids: dict[tuple[str, str], str] = {}
+    for vm in known:
+        ids |= {(vm["project"], vm["name"]): vm["id"], (vm["project"], vm["id"]): vm["id"]}
+    return {
+        "hosts": [_host(host) for host in sorted(hosts, key=lambda host: str(host["name"]))],
+        "vms": [_vm(vm, ids) for vm in sorted(known, key=lambda vm: str(vm["id"])) if vm["host"] is not None],
+    }
+
+
+def _host(host: Row) -> dict[str, Any]:
+    written = {
+        "id": host["name"],
+        "cpu": host["cpu"],
+        "ram": host["ram_mib"],
+        "disk": _mib(host["disk_bytes"]),
+        "state": host["state"],
+        "cordoned": host["cordoned"],
+        "labels": host["labels"],
+        "load": _load(host),
+        "cpu_overcommit": host["cpu_overcommit"],
+        "ram_reserved": host["ram_reserved_mib"],
+        "architecture": host["architecture"],
+    }
+    return _said(written, always=("id", "cpu", "ram", "ram_reserved"))
+
+
+def _load(host: Row) -> dict[str, Any]:
+    if host["load"] is None or host["load_at"] is None:
+        return {}
+    return {"cpu": host["load"], "at": datetime.fromisoformat(host["load_at"]).timestamp()}
+
+
+def _vm(vm: Row, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    asked = vm["scheduling"]
+    written = {
+        "id": vm["id"],
+        "name": vm["name"],
+        "host": vm["host"],
+        "cpu": vm["cpu"],
+        "ram": vm["ram"],
+        "disk": _mib(sum(disk["size"] for disk in vm["disks"])),
+        "state": vm["status"],
+        "labels": vm["labels"],
+        "project": vm["project"],
+        **{name: asked[name] for name in _SAME if name in asked},
+        **{name: _by_id(asked[name], vm["project"], ids) for name in _TERMS if name in asked},
+    }
+    return _said(written, always=("id", "host", "cpu", "ram"))
+
+
+def _by_id(terms: Iterable[str], project: str, ids: Mapping[tuple[str, str], str]) -> list[str]:
+    """The terms with VMs by their ids; what is said of a VM that is gone says nothing any more."""
+    named = [(term, ids.get((project, term.removeprefix(_VM)))) for term in terms]
+    found = [term if not term.startswith(_VM) else f"{_VM}{vm}" for term, vm in named if vm or not term.startswith(_VM)]
+    return list(dict.fromkeys(found))
+
+
+def _mib(size: int) -> int | float:
+    """Bytes as the file counts them. Exact: MiB are a power of two."""
+    return plain_number(size / MIB)
+
+
+def _said(fields: Row, *, always: Iterable[str]) -> dict[str, Any]:
+    """What there is something to say of."""
+    return {
+        name: value for name, value in fields.items() if name in always or value not in (None, "", 0, False, {}, [])
+    }

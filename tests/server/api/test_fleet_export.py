@@ -1,0 +1,79 @@
+"""What the API shows of the fleet, as a fleet file that the library reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from minicloud.simulation.live_fleet import live_fleet
+from minicloud_core.scheduler.document import read_fleet
+from minicloud_core.scheduler.fleet import Fleet
+
+from .conftest import Cloud
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs/schemas/fleet.schema.json").read_text(encoding="utf-8"))
+
+
+def exported(cloud: Cloud) -> dict[str, Any]:
+    vms, hosts = cloud.get("/v1/vms?limit=500")["items"], cloud.get("/v1/hosts?limit=500")["items"]
+    document = live_fleet(hosts, vms)
+    assert not list(Draft202012Validator(SCHEMA).iter_errors(document))
+    return json.loads(json.dumps(document))  # type: ignore[no-any-return]
+
+
+def read(document: dict[str, Any]) -> Fleet:
+    return read_fleet(document["hosts"], document["vms"], at=0.0, ids=True)
+
+
+def test_what_is_promised_on_each_host_is_what_the_service_says(cloud: Cloud) -> None:
+    for number in range(5):
+        cloud.create(f"vm{number}", cpu=1, ram="300M", disks=["1G", "7M"])
+    fleet = read(exported(cloud))
+    for host in cloud.get("/v1/hosts")["items"]:
+        view = fleet.host(host["name"])
+        assert view is not None
+        assert (view.cpu, view.ram_mib, view.disk_bytes) == (host["cpu"], host["ram_mib"], host["disk_bytes"])
+        promised = (view.allocated_cpu, view.allocated_ram_mib, view.allocated_disk_bytes)
+        assert promised == tuple(host["allocated"][key] for key in ("cpu", "ram_mib", "disk_bytes"))
+
+
+def test_what_hosts_are_and_measured_is_told(cloud: Cloud) -> None:
+    cloud.world.observe("node1", load=0.25)
+    cloud.call("POST", "/v1/hosts/node2/cordon", {})
+    (first, second, *_others) = exported(cloud)["hosts"]
+    assert first["load"] == {"cpu": 0.25, "at": cloud.world.clock.at.timestamp()}
+    assert (first["id"], second["id"]) == ("node1", "node2")
+    assert second["cordoned"] is True
+    assert "cordoned" not in first
+    assert "load" not in second
+
+
+def test_what_vms_ask_of_each_other_is_told_by_id(cloud: Cloud) -> None:
+    cloud.create("cache", labels={"tier": "web"})
+    asked = {
+        "group": "db",
+        "affinity": ["vm:cache"],
+        "anti_affinity": ["tier=batch", "group:other"],
+        "spread": [{"by": "host", "at_most": 2}],
+        "priority": 5,
+        "host_labels": {},
+    }
+    made = cloud.create("db1", scheduling=asked)
+    document = exported(cloud)
+    (vm,) = [vm for vm in document["vms"] if vm["name"] == "db1"]
+    cache = cloud.get("/v1/vms/cache")["id"]
+    assert vm["affinity"] == [f"vm:{cache}"]
+    assert (vm["anti_affinity"], vm["group"], vm["priority"]) == (["tier=batch", "group:other"], "db", 5)
+    request = read(document).request_of(made["id"])
+    assert (request.affinity, request.group, request.spread[0].at_most) == ((f"vm:{cache}",), "db", 2)
+
+
+def test_what_was_said_of_a_vm_that_is_gone_says_nothing(cloud: Cloud) -> None:
+    cloud.running("cache")
+    cloud.running("db1", scheduling={"anti_affinity": ["vm:cache", "tier=web"]})
+    cloud.call("DELETE", "/v1/vms/cache")
+    cloud.world.carry_out("absent")
+    (vm,) = exported(cloud)["vms"]
+    assert vm["anti_affinity"] == ["tier=web"]
