@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _POWERS: Final = 12
 _CHUNKS: Final = 1 << _POWERS
 _SIZES: Final = _POWERS + 2
+# Stands for what a host without pieces of a size needs of the others: not even that they have nothing.
+_NOTHING: Final = -(1 << 62)
 
 
 @dataclass(frozen=True)
@@ -61,30 +63,28 @@ class Absorption:
         self._unknown = [self._piece(host.allocated_cpu, host.allocated_ram_mib) for host in fleet.hosts]
         self._rooms: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
         self._pieces: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
+        # Rooms and pieces of a host together: what has to be left of all rooms, so that it can fail.
+        self._needs: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
         self._total: Integers = np.zeros(_SIZES, dtype=np.int64)
-        self._least: Integers = np.zeros(_SIZES, dtype=np.int64)
+        self._most: Integers = np.zeros(_SIZES, dtype=np.int64)
+        self._ample: dict[tuple[float, int], bool] = {}
         self._seen = -1
 
     def ample(self, request: Request) -> bool:
         """Whether it makes no difference on which host a request comes to lie: any failure could be absorbed."""
         self._refresh()
-        size = self._size(request.cpu, request.ram_mib)
-        powers = self._powers[:, 0]
-        lost = ((size + (1 << powers) - 1) >> powers) << powers
-        return bool((self._least >= np.maximum(lost, self._added(request))).all())
+        shape = request.cpu, request.ram_mib
+        ample = self._ample.get(shape)
+        if ample is None:
+            ample = self._ample[shape] = self._is_ample(request)
+        return ample
 
     def allows(self, request: Request, rows: Rows) -> Mask:
         """For some rows, whether any failure could be absorbed with the request there."""
         self._refresh()
-        hosts = np.arange(self._rooms.shape[1])[rows]
-        slack = self._slack()
-        others = np.broadcast_to(self._least[:, None], (_SIZES, len(hosts))).copy()
-        for power, first in enumerate(slack.argmin(axis=1).tolist() if slack.shape[1] else []):
-            # The tightest host does not stand in its own way.
-            rest = np.delete(slack[power], first)
-            others[power, hosts == first] = rest.min() if len(rest) else self._total[power]
-        itself = slack[:, hosts] - self._added(request)[:, None]
-        allowed: Mask = ((others >= self._lost(request, rows)) & (itself >= 0)).all(axis=0)
+        left = (self._total - self._added(request))[:, None] - self._rooms[:, rows] - self._pieces[:, rows]
+        others = self._total[:, None] - self._most_of_others(rows)
+        allowed: Mask = ((others >= self._lost(request, rows)) & (left >= 0)).all(axis=0)
         return allowed
 
     def shortage(self, request: Request, row: int) -> Shortage | None:
@@ -92,15 +92,15 @@ class Absorption:
         all could."""
         self._refresh()
         lost = self._lost(request, np.array([row]))[:, 0]
-        slack = self._slack() - lost[:, None]
-        slack[:, row] += lost - self._added(request)
+        slack: Integers = (self._total - lost)[:, None] - self._needs
+        slack[:, row] = self._total - self._added(request) - self._rooms[:, row] - self._pieces[:, row]
         short = (slack < 0).any(axis=0).nonzero()[0]
         if not len(short):
             return None
         failing = int(short[0])
         power = int((slack[:, failing] < 0).nonzero()[0].max())
         wanted = int(self._pieces[power, failing]) + (int(self._added(request)[power]) if failing == row else 0)
-        free = int(slack[power, failing]) + wanted
+        free = int(self._total[power] - self._rooms[power, failing]) - (0 if failing == row else int(lost[power]))
         return Shortage(failing, self._mib(1 << power), self._mib(wanted), self._mib(free))
 
     def _refresh(self) -> None:
@@ -114,13 +114,31 @@ class Absorption:
         self._total = self._total + self._rooms[:, rows].sum(axis=1) - before
         for row in np.arange(len(board.fleet))[rows].tolist():
             self._pieces[:, row] = self._lying(row)
-        self._least = self._slack().min(axis=1, initial=np.iinfo(np.int64).max)
+        pieces = self._pieces[:, rows]
+        self._needs[:, rows] = np.where(pieces > 0, self._rooms[:, rows] + pieces, _NOTHING)
+        self._most = self._needs.max(axis=1, initial=_NOTHING)
+        self._ample.clear()
         self._seen = board.fleet.version
 
-    def _slack(self) -> Integers:
-        """What would be left of the others' rooms with each host's pieces in them."""
-        slack: Integers = self._total[:, None] - self._rooms - self._pieces
-        return slack
+    def _is_ample(self, request: Request) -> bool:
+        size, powers, added = self._size(request.cpu, request.ram_mib), self._powers[:, 0], self._added(request)
+        lost = ((size + (1 << powers) - 1) >> powers) << powers
+        for_all = self._total - self._most >= np.maximum(lost, added)
+        # Also for a host on which nothing lay before, and whose room may be as large as any.
+        for_itself = (added == 0) | (self._total - _CHUNKS >= added)
+        return bool((for_all & for_itself).all())
+
+    def _most_of_others(self, rows: Rows) -> Integers:
+        """For some rows, what the host that needs the most needs, that one aside."""
+        hosts = np.arange(self._needs.shape[1])[rows]
+        most: Integers = np.repeat(self._most[:, None], len(hosts), axis=1)
+        for power in range(_SIZES if len(hosts) else 0):
+            first = int(self._needs[power].argmax())
+            second = max(
+                self._needs[power, :first].max(initial=_NOTHING), self._needs[power, first + 1 :].max(initial=_NOTHING)
+            )
+            most[power, hosts == first] = second
+        return most
 
     def _lost(self, request: Request, rows: Rows) -> Integers:
         """How much smaller each host's rooms are with a request there."""
