@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .errors import InputError, Problem
@@ -99,6 +99,13 @@ class CloudInitSpec:
     ssh_keys: tuple[str, ...] = ()
     network_config: str = ""
 
+    def to_mapping(self) -> dict[str, Any]:
+        return {
+            "user_data": self.user_data,
+            "ssh_keys": [*self.ssh_keys],
+            "network_config": self.network_config,
+        }
+
 
 @dataclass(frozen=True)
 class VmSpec:
@@ -117,10 +124,19 @@ class VmSpec:
 
     def to_mapping(self) -> dict[str, Any]:
         """The spec as JSON, as it is stored. Without ``scheduling`` where nothing is asked of its place."""
-        mapping = asdict(self)
-        mapping["labels"] = dict(self.labels)
-        del mapping["scheduling"]
-        return mapping | self._scheduling_mapping()
+        # Field by field: to have dataclasses take themselves apart costs six times as much, at every create.
+        return {
+            "name": self.name,
+            "cpu": self.cpu,
+            "ram_mib": self.ram_mib,
+            "image": self.image,
+            "disks": [{"size": disk.size, "pool": disk.pool} for disk in self.disks],
+            "nics": [{"network": nic.network, "model": nic.model} for nic in self.nics],
+            "cloud_init": None if self.cloud_init is None else self.cloud_init.to_mapping(),
+            "labels": dict(self.labels),
+            "host": self.host,
+            **self._scheduling_mapping(),
+        }
 
     def _scheduling_mapping(self) -> dict[str, Any]:
         asked = self.scheduling.to_mapping()

@@ -79,12 +79,13 @@ def keep(deed: Deed, vm: VmRow, operation: OperationRow, decision: Decision) -> 
 
 def gist(decision: Decision) -> Reason:
     """A decision for a host, in one sentence."""
-    best, refused = decision.accepted[0], len(decision.refused)
-    others = f"the best of {len(decision.accepted)}" if len(decision.accepted) > 1 else "the only one that will do"
-    message = f"{best.host} is {others} with a score of {best.score:.3f}"
+    assert decision.score is not None
+    accepted, refused = decision.told.accepts, decision.told.refuses
+    others = f"the best of {accepted}" if accepted > 1 else "the only one that will do"
+    message = f"{decision.host} is {others} with a score of {decision.score:.3f}"
     numbers = {
-        "score": best.score,
-        "accepted": len(decision.accepted),
+        "score": decision.score,
+        "accepted": accepted,
         "refused": refused,
         "policy": decision.policy,
         "policy_version": decision.policy_version,

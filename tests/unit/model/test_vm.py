@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import string
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -119,3 +121,16 @@ def test_the_host_asked_for_is_no_part_of_what_the_vm_is() -> None:
 def test_verbs_show_states_that_exist_and_can_be_left() -> None:
     for showing, _desired in VERBS.values():
         assert VM_TRANSITIONS.moves[showing]
+
+
+def test_a_mapping_has_every_field() -> None:
+    asked = {"name": "a", "disks": [{"size": "1G"}], "cloud_init": {"user_data": "#cloud-config"}}
+    spec = parse_spec({**asked, "scheduling": {"group": "db"}})
+    assert set(spec.to_mapping()) == {field.name for field in fields(VmSpec)}
+    parts = ((spec.disks[0], "disks"), (spec.nics[0], "nics"), (spec.cloud_init, "cloud_init"))
+    for part, key in parts:
+        mapping = spec.to_mapping()[key]
+        one = mapping[0] if isinstance(mapping, list) else mapping
+        assert part is not None
+        assert set(one) == {field.name for field in fields(part)}
+    assert VmSpec.from_stored(json.loads(json.dumps(spec.to_mapping()))) == spec
