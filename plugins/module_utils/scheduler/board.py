@@ -43,6 +43,11 @@ class Board:
         self._seen = fleet.version
 
     @cached_property
+    def limits_creates(self) -> bool:
+        """Whether any host may create no more than some number of VMs at once."""
+        return bool(np.isfinite(self.figures.creates_at_once).any())
+
+    @cached_property
     def ageing(self) -> Ageing:
         """What was measured, and what it is worth as time passes."""
         return Ageing(self.fleet.measured, self.figures)

@@ -88,6 +88,7 @@ class Fleet:
         hosts = self.hosts
         self.placeable = np.array([host.state in PLACEABLE for host in hosts], dtype=np.bool_)
         self.cordoned = np.array([host.cordoned for host in hosts], dtype=np.bool_)
+        self.creating = np.array([host.creating for host in hosts], dtype=np.int64)
         self.features = FeatureColumns(hosts)
         self.measured = MeasureColumns(hosts)
         self.load, self.load_at = self.measured.cpu, self.measured.at
@@ -114,6 +115,7 @@ class Fleet:
             allocated_ram_mib=int(self.ram_used[row]),
             allocated_disk_bytes=int(self.disk_used[row]),
             allocated_bandwidth_mbps=int(self.bandwidth_used[row]),
+            creating=int(self.creating[row]),
             pools=self.pools.on(row),
         )
 
@@ -211,6 +213,7 @@ class Fleet:
         """Another fleet that is as this one is now: what happens to one does not happen to the other."""
         twin = Fleet(self.hosts)
         twin.placeable[:], twin.cordoned[:] = self.placeable, self.cordoned
+        twin.creating[:] = self.creating
         for vm, (row, request, nodes) in self._vms.items():
             twin.add(vm, self.hosts[row].id, request, nodes)
         twin.not_running = set(self.not_running)
@@ -250,6 +253,16 @@ class Fleet:
             cpu, ram_mib = request.on_each(len(nodes))
             self.node_cpu_used[row, node] += sign * cpu
             self.node_ram_used[row, node] += sign * ram_mib
+        self._note(row)
+
+    def set_creating(self, host_id: str, count: int) -> None:
+        """How many VMs are being created on a host now.
+
+        :raises KeyError: when there is no such host.
+        """
+        row = self.rows[host_id]
+        self.moment = self.moment.passes((Fleet.set_creating, (host_id, int(self.creating[row]))))
+        self.creating[row] = count
         self._note(row)
 
     def _note_state(self, row: int) -> None:

@@ -65,6 +65,7 @@ class HostView:
     :param io_latency_ms: what its disks take to answer, in milliseconds.
     :param failures: when it failed lately, in Unix seconds.
     :param power: what it draws; None when it is not known.
+    :param creating: how many VMs are being created there.
     :param huge_pages_mib: memory set aside as huge pages, in MiB; a part of ``ram_mib``.
     """
 
@@ -102,5 +103,6 @@ class HostView:
     io_latency_ms: float | None = None
     failures: tuple[float, ...] = ()
     power: Power | None = None
+    creating: int = 0
     huge_pages_mib: int = 0
     allocated_huge_pages_mib: int = 0

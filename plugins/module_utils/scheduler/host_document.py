@@ -5,7 +5,8 @@
 
 ``{"id", "cpu", "ram", "disk", "numa": [{"cpu", "ram"}], "state", "cordoned", "labels", "load", "cpu_overcommit",
 "ram_reserved", "power": {"idle_w", "max_w"}, "architecture", "machines", "cpu_features", "networks", "bandwidth_mbps",
-"pools", "images", "reachable_images", "reachable_volumes", "dedicated", "failures", "huge_pages"}``.
+"pools", "images", "reachable_images", "reachable_volumes", "dedicated", "failures", "huge_pages",
+"creating"}``.
 
 ``load`` is measured CPU use, 0 to 1, or ``{"cpu", "memory", "disk", "network", "pressure", "io_latency_ms", "at"}``.
 Moments are Unix seconds, or whatever the clock of the requests counts. ``host.HostView`` says what each field means.
@@ -24,6 +25,7 @@ _FIELDS: Final = (
     "id", "cpu", "ram", "disk", "numa", "state", "cordoned", "labels", "load", "cpu_overcommit", "ram_reserved",
     "power", "architecture", "machines", "cpu_features", "networks", "bandwidth_mbps", "pools", "images",
     "reachable_images", "reachable_volumes", "dedicated", "failures", "huge_pages",
+    "creating",
 )  # fmt: skip
 # Parts of a load, and the fields of a host that they are.
 _LOADS: Final = {
@@ -33,6 +35,7 @@ _LOADS: Final = {
 BANDWIDTH_MAX: Final = 1_000_000_000
 WATTS_MAX: Final = 1_000_000
 LATENCY_MAX_MS: Final = 1_000_000
+CREATING_MAX: Final = 1_000_000
 
 
 def read_host(reader: FieldReader, host: Mapping[str, Any], field: str, *, at: float) -> HostView:
@@ -53,6 +56,7 @@ def _read_state(reader: FieldReader, host: Mapping[str, Any], field: str) -> dic
         "state": reader.choice(host.get("state"), f"{field}.state", HOST_TRANSITIONS.states, "ready"),
         "cordoned": reader.flag(host.get("cordoned"), f"{field}.cordoned"),
         "labels": reader.labels(host.get("labels"), f"{field}.labels"),
+        "creating": reader.whole(host.get("creating"), f"{field}.creating", 0, CREATING_MAX),
         "dedicated": reader.names(host.get("dedicated"), f"{field}.dedicated", "a project"),
         "failures": tuple(
             reader.moment(item, f"{field}.failures.{index}")

@@ -24,6 +24,7 @@ class LimitColumns:
     ram_reserved_mib: Vector
     load_fresh_seconds: Vector
     metrics_fresh_seconds: Vector
+    creates_at_once: Vector
 
     @classmethod
     def of(cls, fleet: Fleet, limits: Limits) -> LimitColumns:

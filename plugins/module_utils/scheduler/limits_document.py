@@ -14,13 +14,14 @@ from ..model.errors import InputError
 from ..model.name import check_labels
 from ..model.units import GIB, parse_mib
 from .findings import Findings, is_number
-from .limits import NEVER, HostGroup, Limits
+from .limits import ANY, NEVER, HostGroup, Limits
 
 _GROUP_FIELDS: Final = ("labels", "limits")
 # Beyond these a figure is a slip of the pen; the schema has them too.
 _OVERCOMMIT_MAX: Final = 1000
 _RESERVED_MAX_MIB: Final = GIB  # 1 PiB
 _FRESH_MAX: Final = 365 * 86400
+_CREATES_MAX: Final = 1000
 
 
 def read_limits(findings: Findings, value: Any, base: Limits) -> Limits:
@@ -98,6 +99,15 @@ def _read_seconds_or_never(findings: Findings, value: Any, path: str) -> float |
     return math.inf if value == NEVER else _read_seconds(findings, value, path)
 
 
+def _read_count_or_any(findings: Findings, value: Any, path: str) -> float | None:
+    if value == ANY:
+        return math.inf
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _CREATES_MAX:
+        return float(value)
+    findings.refuse(path, f"{value!r} is no such number", f"a whole number, 1 to {_CREATES_MAX}, or {ANY}")
+    return None
+
+
 def _read_number(findings: Findings, value: Any, path: str, largest: int) -> float | None:
     if is_number(value) and 0 < value <= largest:
         return float(value)
@@ -122,4 +132,5 @@ _FIGURES: Final[dict[str, tuple[str, Callable[[Findings, Any, str], Any]]]] = {
     "ram_reserved": ("ram_reserved_mib", _read_mib),
     "load_fresh": ("load_fresh_seconds", _read_seconds),
     "metrics_fresh": ("metrics_fresh_seconds", _read_seconds_or_never),
+    "creates_at_once": ("creates_at_once", _read_count_or_any),
 }

@@ -163,6 +163,10 @@ def metrics(machine: Machine, request: Request) -> bool:
     return machine.age is None or limit == float("inf") or machine.age <= exact(limit)
 
 
+def creates(machine: Machine, request: Request) -> bool:
+    return machine.view.creating < machine.limits.creates_at_once
+
+
 def dedicated(machine: Machine, request: Request) -> bool:
     return not machine.view.dedicated or request.project in machine.view.dedicated
 
@@ -207,6 +211,7 @@ FILTERS: Mapping[str, Callable[[Machine, Request], bool]] = {
     "ready": ready,
     "cordon": cordon,
     "metrics": metrics,
+    "creates": creates,
     "requested": requested,
     "excluded": excluded,
     "dedicated": dedicated,

@@ -27,7 +27,7 @@ WHOLE: dict[str, Any] = {
     "filters": ["ready", "cpu", "memory"],
     "weights": {"free_cpu": 2, "load": 0.5},
     "full": {"at": 0.6, "weights": {"pack": 1}},
-    "limits": {"cpu_overcommit": 2, "ram_reserved": "1G", "load_fresh": 60, "metrics_fresh": 900},
+    "limits": {"cpu_overcommit": 2, "ram_reserved": "1G", "load_fresh": 60, "metrics_fresh": 900, "creates_at_once": 8},
 }
 # Parts of a policy for some VMs or hosts, each of which could be in WHOLE.
 PROJECTS: dict[str, Any] = {"batch": {"extends": "pack"}, "shop": {"weights": {"load": 1}, "full": "never"}}
@@ -51,7 +51,7 @@ def test_what_is_said_is_what_counts() -> None:
     assert (policy.name, policy.filters) == ("night", ("ready", "cpu", "memory"))
     assert policy.weights_at(0.59) == {"free_cpu": 2.0, "load": 0.5}
     assert policy.weights_at(0.6) == {"pack": 1.0}
-    assert policy.limits == Limits(2.0, 1024, 60.0, 900.0)
+    assert policy.limits == Limits(2.0, 1024, 60.0, 900.0, 8.0)
 
 
 def test_what_is_not_said_is_the_usual() -> None:
@@ -120,6 +120,8 @@ def test_ready_may_be_left_out_and_all_hosts_may_be_alike() -> None:
         ({"limits": {"ram_reserved": "2P"}}, "limits.ram_reserved", "more than a host has"),
         ({"limits": {"load_fresh": 1e300}}, "limits.load_fresh", "is no such number"),
         ({"limits": {"metrics_fresh": "sometimes"}}, "limits.metrics_fresh", "is no such number"),
+        ({"limits": {"creates_at_once": 0}}, "limits.creates_at_once", "is no such number"),
+        ({"limits": {"creates_at_once": 1.5}}, "limits.creates_at_once", "is no such number"),
         ({"limits": {"swap": 1}}, "limits.swap", "'swap' is not a field"),
         ({"filter": ["cpu"]}, "filter", "'filter' is not a field"),
         ({"preemption": True}, "preemption", "True does not say whose place"),
@@ -300,6 +302,7 @@ DOCUMENTS = st.fixed_dictionaries(
                     "ram_reserved": st.one_of(st.sampled_from(["256M", "1.5 GiB", "-1", "2PB"]), SCALARS),
                     "load_fresh": SCALARS,
                     "metrics_fresh": st.one_of(st.just("never"), SCALARS),
+                    "creates_at_once": st.one_of(st.just("any"), SCALARS),
                     "swap": SCALARS,
                 },
             ),

@@ -52,6 +52,7 @@ hosts = st.builds(
     disk_bytes=st.sampled_from([1000, 400, 0]),
     state=mostly("ready", *sorted(HOST_TRANSITIONS.states)),
     cordoned=mostly(False, True, False),
+    creating=mostly(0, 1, 2),
     allocated_cpu=mostly(0, 0.5, 1, 2.001, 4, 18),
     allocated_ram_mib=mostly(0, 1, 1000, 3 * GIB, 41 * GIB),
     allocated_disk_bytes=mostly(0, 1, 100, 1200),
@@ -117,6 +118,7 @@ limits = st.builds(
     ram_reserved_mib=st.integers(0, 2048),
     load_fresh_seconds=st.sampled_from([0.0, 30.0, 120.0]),
     metrics_fresh_seconds=mostly(inf, 30.0, 150.0),
+    creates_at_once=mostly(inf, 1.0, 2.0),
 )
 drawn_policies = st.builds(
     lambda without, weights, limits, turn_at, full: Policy(
