@@ -1,4 +1,7 @@
-"""``minicloud policy``: what a policy says, and whether a file is one. Needs no service."""
+"""``minicloud policy``: what a policy says, whether a file is one, and what it would have done.
+
+The last alone needs a service.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from minicloud.cli.exit_code import ExitCode
 from minicloud.cli.render import print_json
 from minicloud.cli.session import OutputOption, session_of
 
@@ -64,6 +68,43 @@ def show(
         print_json({"version": found.version, "policy": found.to_mapping()})
     else:
         typer.echo(to_yaml(found), nl=False)
+
+
+@app.command()
+def test(
+    ctx: typer.Context,
+    policy: Annotated[str, typer.Argument(help="A policy file, or a shipped policy's name.")],
+    *,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="The policy that decided, where it does not ship.", show_default=False),
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, help="So many decisions, the latest. [all]", show_default=False)
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Make the service's recorded decisions again under another policy, and show what would have differed.
+
+    Hosts are taken as they are now, VMs as they came and went. For administrators.
+    """
+    from minicloud_core.model.errors import InputError  # noqa: PLC0415
+
+    from .policy_file import find_policy  # noqa: PLC0415
+    from .policy_trial import try_policy  # noqa: PLC0415
+
+    session = session_of(ctx, output)
+    try:
+        other = find_policy(policy)
+        deciding = None if against is None else find_policy(against)
+    except RefusalError as error:
+        raise _refused(error) from error
+    try:
+        try_policy(session, other, against=deciding, last=last)
+    except InputError as error:
+        problems = "\n  ".join(f"{problem.field}: {problem.message}" for problem in error.problems)
+        typer.echo(f"minicloud: the service tells what this command does not know\n  {problems}", err=True)
+        raise typer.Exit(ExitCode.UNEXPECTED) from error
 
 
 def _refused(error: RefusalError) -> typer.Exit:

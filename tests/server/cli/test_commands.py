@@ -265,3 +265,28 @@ def test_the_fleet_is_written_as_a_file_that_a_policy_can_be_tried_on(run: Run, 
     ended = run("simulate", "--fleet", str(path), "--requests", str(trace), "-o", "json")
     assert ended.code == 0, ended.err
     assert ended.json["placed"] == 1
+
+
+def test_a_policy_is_tried_on_what_the_service_has_decided(run: Run, tmp_path: Path) -> None:
+    names = [new() for _number in range(4)]
+    homes = {name: run("vm", "create", name, "-o", "json").json["host"] for name in names}
+    same = run("policy", "test", "balanced", "-o", "json")
+    assert same.code == 0, same.err
+    assert same.json["decisions"] >= len(names)
+    assert same.json["strangers"] == []
+    path = tmp_path / "one.yml"
+    path.write_text("name: one\nfilters: [cpu]\nweights: {}\n", encoding="utf-8")
+    other = run("policy", "test", str(path), "--last", str(len(names)), "-o", "json").json
+    assert {one["name"] for one in other["differences"]} == {name for name in names if homes[name] == "idle2"}
+    assert {one["host"] for one in other["differences"]} <= {"idle1"}
+    table = run("policy", "test", str(path)).out.splitlines()
+    assert table[0].startswith("policy") and "one, version" in table[0]
+    assert run("policy", "test", "nosuch.yml").code == 2
+
+
+def test_who_is_no_administrator_is_told_that_it_takes_one(run: Run) -> None:
+    token = run("token", "create", new(), "--role", "viewer", "--project", "default", "-o", "json").json["token"]
+    for words in (("fleet", "export"), ("policy", "test", "pack")):
+        ended = run(*words, MINICLOUD_TOKEN=token)
+        assert (ended.code, ended.out) == (4, "")
+        assert "administrator" in ended.err

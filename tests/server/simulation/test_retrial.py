@@ -1,0 +1,160 @@
+"""Decisions made again: under the same policy the same, and otherwise with the reason told apart from the times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minicloud.simulation.comparison import Comparison
+from minicloud.simulation.record import Record, read_record, read_request
+from minicloud.simulation.retrial import Bench, retry
+from minicloud_core.model.errors import InputError
+from minicloud_core.scheduler.decision import request_mapping
+from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.pipeline import Scheduler
+from minicloud_core.scheduler.policy import BALANCED, PACK, POLICIES, SPREAD, Policy
+from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.spread import Spread
+
+KNOWN = {policy.version: policy for policy in POLICIES.values()}
+HOSTS = [HostView("a", 8, 16384), HostView("b", 8, 16384), HostView("c", 4, 8192)]
+
+
+def record(number: int, host: str, *, policy: Policy = SPREAD, ended: float | None = None, **asked: Any) -> Record:
+    request = Request(**{"cpu": 1, "ram_mib": 1024, "vm": f"vm-{number}", **asked})
+    return Record(f"vm-{number}", f"name{number}", "default", host, number, ended, policy.name, policy.version, request)
+
+
+def compared(hosts: Sequence[HostView], records: Sequence[Record], policy: Policy, **options: Any) -> Comparison:
+    comparison = Comparison(policy)
+    comparison.count(retry(Fleet(hosts), records, Bench(policy, options.pop("known", KNOWN), 0.0), **options))
+    return comparison
+
+
+def test_another_policy_is_told_by_where_it_would_have_gone() -> None:
+    found = compared(HOSTS, [record(1, "a"), record(2, "b")], PACK)
+    assert (found.decisions, found.same, found.elsewhere, found.refused, found.by_policy) == (2, 0, 2, 0, 2)
+    assert [one.host for one in found.differences] == ["c", "c"], "where the others went is where the record says"
+
+
+def test_a_refusal_comes_with_what_refuses() -> None:
+    strict = replace(SPREAD, name="strict", limits=replace(SPREAD.limits, ram_reserved_mib=15872))
+    found = compared(HOSTS, [record(1, "a", ram_mib=2048)], strict)
+    (difference,) = found.differences
+    assert (found.refused, difference.host, difference.by_policy) == (1, None, True)
+    assert [(obstacle.rule, obstacle.hosts) for obstacle in difference.obstacles] == [("memory", 3)]
+
+
+def test_what_the_deciding_policy_would_no_longer_do_is_not_laid_to_the_other() -> None:
+    hosts = [replace(HOSTS[0], cordoned=True), *HOSTS[1:]]
+    found = compared(hosts, [record(1, "a")], SPREAD)
+    (difference,) = found.differences
+    assert (difference.host, difference.again, difference.by_policy, found.by_policy) == ("b", "b", False, 0)
+
+
+def test_a_policy_that_is_not_at_hand_is_named() -> None:
+    found = compared(HOSTS, [record(1, "b")], SPREAD, known={})
+    assert found.strangers == {("spread", SPREAD.version): 1}
+    assert found.to_mapping()["differences"][0]["by_policy"] is None
+
+
+def test_a_vm_holds_its_room_until_it_is_deleted() -> None:
+    one = [HOSTS[2]]
+    kept = [record(1, "c", ram_mib=6000), record(2, "c", ram_mib=6000)]
+    freed = [replace(kept[0], ended_at=1.5), kept[1]]
+    assert compared(one, kept, PACK).refused == 1
+    assert compared(one, freed, PACK).refused == 0
+
+
+def test_a_vm_that_moved_is_where_it_moved_to() -> None:
+    records = [
+        record(1, "c", ram_mib=6000),
+        replace(record(2, "a", ram_mib=6000, exclude=frozenset({"c"})), vm="vm-1"),
+        record(3, "c", ram_mib=6000),
+    ]
+    assert [one.host for one in retry(Fleet(HOSTS), records, Bench(PACK, {}, 0.0))][2] == "c"
+
+
+def test_a_host_that_is_gone_has_taken_its_vms_along() -> None:
+    found = compared(HOSTS[1:], [record(1, "a"), record(2, "b")], SPREAD)
+    assert [one.host for one in found.differences] == ["b"]
+    assert found.same == 1
+
+
+def test_the_latest_alone_can_be_made_again() -> None:
+    records = [record(1, "a", ram_mib=14000), record(2, "b", ram_mib=14000), record(3, "c", ram_mib=7000)]
+    found = compared(HOSTS, records, SPREAD, last=1)
+    assert (found.decisions, found.same) == (1, 1)
+    assert compared(HOSTS, records, SPREAD, last=9).decisions == 3
+
+
+def test_a_record_is_read_as_the_api_shows_it() -> None:
+    at = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+    row = {
+        "vm": "vm-7", "name": "web01", "project": "shop", "operation": "op-1", "host": "a", "policy": "pack",
+        "policy_version": None, "at": "2026-11-21T12:00:00Z", "ended_at": "2026-11-21T12:00:01Z",
+        "request": {"cpu": 2, "ram_mib": 512, "disk_bytes": 0, "host": None, "labels": {}, "exclude": ["b"]},
+    }  # fmt: skip
+    read = read_record(row)
+    assert (read.at, read.ended_at, read.version) == (at.timestamp(), at.timestamp() + 1, None)
+    assert read.request == Request(2, 512, exclude=frozenset({"b"}), project="shop", vm="vm-7")
+    with pytest.raises(InputError) as caught:
+        read_record({**row, "request": {**row["request"], "colour": "red"}})  # type: ignore[dict-item]
+    assert [problem.field for problem in caught.value.problems] == ["request.colour"]
+
+
+words = st.sampled_from(["x", "y", "z"])
+requests = st.builds(
+    Request,
+    st.sampled_from([1, 2, 0.5]),
+    st.integers(256, 6000),
+    labels=st.dictionaries(words, words, max_size=2),
+    exclude=st.frozensets(st.sampled_from("ab"), max_size=1),
+    project=st.sampled_from(["default", "shop"]),
+    group=st.none() | words,
+    priority=st.integers(-2, 2),
+    affinity=st.lists(words.map("group:{}".format), max_size=1).map(tuple),
+    anti_affinity=st.lists(words.map("x={}".format), max_size=2, unique=True).map(tuple),
+    spread=st.lists(
+        st.builds(Spread, st.just("host"), st.integers(1, 2), st.sampled_from([None, "x"])), max_size=1
+    ).map(tuple),
+    host_labels=st.dictionaries(words, words, max_size=1),
+    cpu_features=st.frozensets(words, max_size=2),
+    bandwidth_mbps=st.integers(0, 5),
+)
+
+
+@given(requests)
+def test_what_was_asked_is_read_back_as_it_was(request: Request) -> None:
+    assert read_request(json.loads(json.dumps(request_mapping(request)))) == request
+
+
+@given(
+    st.sampled_from([SPREAD, PACK, BALANCED]),
+    st.lists(st.tuples(requests, st.none() | st.integers(1, 4)), min_size=1, max_size=12),
+)
+def test_the_same_policy_decides_the_same(policy: Policy, asked: list[tuple[Request, int | None]]) -> None:
+    """On hosts that have not changed since, and with VMs that come and go as they did."""
+    fleet = Fleet(HOSTS)
+    scheduler = Scheduler(fleet, policy)
+    records: list[Record] = []
+    for number, (request, life) in enumerate(asked):
+        for past in records:
+            if past.ended_at is not None and past.ended_at <= number and fleet.where(past.vm) is not None:
+                fleet.remove(past.vm)
+        own = replace(request, vm=f"vm-{number}")
+        host = scheduler.choose(own, now=0.0)
+        if host is not None:
+            ended = None if life is None else number + life - 0.5
+            made = record(number, host, policy=policy, ended=ended)
+            records.append(replace(made, request=own, project=own.project))
+            scheduler.take(own.vm or "", host, own)
+    found = compared(HOSTS, records, policy)
+    assert (found.same, found.differences) == (len(records), [])
