@@ -112,14 +112,11 @@ class SchedulingSpec:
     @classmethod
     def from_stored(cls, mapping: Mapping[str, Any]) -> SchedulingSpec:
         """The inverse of :meth:`to_mapping`; trusts its input."""
-        lists = {name: tuple(mapping.get(name, ())) for name in (*TERM_FIELDS, "cpu_features")}
-        plain = {key: mapping[key] for key in ("group", "priority", "pinned", "bandwidth_mbps") if key in mapping}
-        return cls(
-            host_labels=dict(mapping.get("host_labels", {})),
-            spread=tuple(SpreadSpec(**spread) for spread in mapping.get("spread", ())),
-            **lists,
-            **plain,
-        )
+        said: dict[str, Any] = dict(mapping)
+        said |= {name: tuple(said[name]) for name in (*TERM_FIELDS, "cpu_features") if name in said}
+        if "spread" in said:
+            said["spread"] = tuple(SpreadSpec(**spread) for spread in said["spread"])
+        return cls(**said)
 
     def vm_terms(self) -> Iterator[tuple[str, str]]:
         """VMs that it names: the field's path with the name or id."""
