@@ -46,8 +46,8 @@ class Request:
     :param affinity: where one VM of every term is. ``anti_affinity``: where none of any is.
     :param prefer_with: the same as a wish, as is ``prefer_apart``.
     :param spread: how many of its kind may share a failure domain.
-    :param pinned: whether its virtual CPUs have threads of their own.
-    :param huge_pages: whether its memory is huge pages.
+    :param pinned: whether its virtual CPUs have threads of their own, on which nobody else's run.
+    :param huge_pages: whether its memory comes from the host's huge pages.
     :param vm: its id, if it has one yet; read where another VM keeps away from it by that.
     """
 
@@ -79,7 +79,7 @@ class Request:
     huge_pages: bool = False
     vm: str | None = None
 
-    @property
+    @cached_property
     def cpu_grains(self) -> int:
         """Its virtual CPUs as they are counted."""
         return grains(self.cpu)
