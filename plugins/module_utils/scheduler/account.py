@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..model.reason import Reason
 from .arrays import np
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .arrays import Integers
 
 
+# Of scores, and of their parts, where they are shown.
+_DIGITS: Final = 6
+
+
 @dataclass(frozen=True)
 class Part:
     """One scorer's word on a host: ``value`` 0 to 1, and what it weighs in the policy."""
@@ -28,7 +32,7 @@ class Part:
     weight: float
 
     def to_mapping(self) -> dict[str, Any]:
-        return {"scorer": self.scorer, "value": round(self.value, 6), "weight": self.weight}
+        return {"scorer": self.scorer, "value": round(self.value, _DIGITS), "weight": self.weight}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Candidate:
     def to_mapping(self) -> dict[str, Any]:
         return {
             "host": self.host,
-            "score": round(self.score, 6),
+            "score": round(self.score, _DIGITS),
             "parts": [part.to_mapping() for part in self.parts],
         }
 
@@ -76,12 +80,24 @@ class Account:
         """
         sheet, hosts = self._sheet, self._ask.fleet.hosts
         rows = _best(sheet, self.accepts if most is None else min(most, self.accepts))
-        ranks, columns = sheet.ranks[rows].tolist(), sheet.values[:, rows].T.tolist()
+        ranks, columns = sheet.ranks[rows].tolist(), sheet.parts(rows).tolist()
         names, weights = list(sheet.weights), list(sheet.weights.values())
         return tuple(
             Candidate(hosts[row].id, rank, tuple(map(Part, names, values, weights)))
             for row, rank, values in zip(rows.tolist(), ranks, columns, strict=True)
         )
+
+    def columns(self, most: int) -> dict[str, Any]:
+        """The hosts that would do, best first and ``most`` at most, in columns of plain values; see ``record``."""
+        sheet, hosts = self._sheet, self._ask.fleet.hosts
+        rows = _best(sheet, min(most, self.accepts))
+        return {
+            "hosts": [hosts[row].id for row in rows.tolist()],
+            "scores": sheet.ranks[rows].round(_DIGITS).tolist(),
+            "scorers": [*sheet.weights],
+            "weights": [*sheet.weights.values()],
+            "values": sheet.parts(rows).T.round(_DIGITS).tolist(),
+        }
 
     def refused(self, most: int | None = None) -> tuple[Refusal, ...]:
         """The others, by name.

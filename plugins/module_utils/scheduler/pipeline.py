@@ -172,7 +172,7 @@ class Scheduler:
 
     def _sheet(self, ask: Ask) -> Sheet:
         rules = self.policy.of(ask.request.project)
-        weights = rules.weights_at(self._board.fill())
+        weights = rules.weights_at(self._board.fill()) if rules.turns else rules.weights
         if "fragmentation" in weights:
             self._slots.refresh()
         itself = self.fleet.company.itself(ask.request)

@@ -58,6 +58,11 @@ class Policy:
         """The policy whose filters, weights and preemption count for a project's VMs."""
         return self.projects.get(project, self)
 
+    @property
+    def turns(self) -> bool:
+        """Whether ``weights_full`` ever count."""
+        return self.turn_at <= 1
+
     def weights_at(self, fill: float) -> Mapping[str, float]:
         """The weights that count while that share of the fleet is promised."""
         # More than all may be promised, after an overcommit was lowered; that turns no policy that never turns.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..model.reason import Reason
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from .slots import SlotBook
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Ask:
-    """A request, and the fleet that it is made of.
+    """A request, and the fleet that it is made of. To be read alone.
 
     :param board: the fleet by the policy's figures.
     :param slots: how many VMs of each recent shape still fit where.
@@ -35,6 +35,14 @@ class Ask:
     request: Request
     now: float
     averse: tuple[str, ...] = ()
+    _kept: dict[Callable[[Ask, Rows], Vector], tuple[Rows, Vector]] = field(default_factory=dict)
+
+    def once(self, values: Callable[[Ask, Rows], Vector], rows: Rows) -> Vector:
+        """What a scorer says of some rows: several may build on one, which is asked once."""
+        kept = self._kept.get(values)
+        if kept is None or kept[0] is not rows:
+            kept = self._kept[values] = rows, values(self, rows)
+        return kept[1]
 
 
 def always(_request: Request) -> bool:

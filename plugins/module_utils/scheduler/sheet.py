@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Scores are compared rounded, so that a tie is a tie whatever the order in which floating point added it up.
 DIGITS = 9
 REFUSED = -1.0
+# Hosts up to which all of them are looked at when some have changed.
+FEW = 1024
 
 
 class Sheet:
@@ -36,9 +38,14 @@ class Sheet:
         )
         self.weights = {name: weight for name, weight in weights.items() if SCORERS[name].concerns(ask.request)}
         self._total = sum(self.weights.values())
-        self._scorers = [(SCORERS[name], weight) for name, weight in self.weights.items()]
+        # Those that are asked again and again stand together, so that much is done with all of them at once.
+        names = sorted(self.weights, key=lambda name: SCORERS[name].standing)
+        self._places = [names.index(name) for name in self.weights]
+        self._scorers = [SCORERS[name] for name in names]
+        self._weighs = np.array([self.weights[name] for name in names], dtype=np.float64)[:, None]
+        self._moving = sum(not scorer.standing for scorer in self._scorers)
         self.passes = np.empty((len(self.filters), hosts), dtype=np.bool_)
-        self.values = np.empty((len(self._scorers), hosts), dtype=np.float64)
+        self._values = np.empty((len(self._scorers), hosts), dtype=np.float64)
         self.ranks = np.empty(hosts, dtype=np.float64)
         # What standing rules say, kept for when rows change.
         self._open: Mask = np.ones(hosts, dtype=np.bool_)
@@ -62,11 +69,17 @@ class Sheet:
         elif self._seen == fleet.version:
             return
         else:
-            rows = fleet.changed_since(self._seen)
+            # Of few hosts, to look at all is quicker than to pick some.
+            rows = fleet.changed_since(self._seen) if len(fleet) > FEW else ALL
         self._compute(ask, rows)
         if self._stamps and self._ask_anew(ask):
             self.ranks = np.where(self.passes.all(axis=0), self._scores, REFUSED)
         self._seen, self._mix = fleet.version, ask.slots.version
+
+    def parts(self, rows: Rows) -> Vector:
+        """What each scorer says of some hosts: hosts by scorers, in the order of ``weights``."""
+        parts: Vector = self._values[:, rows][self._places].T
+        return parts
 
     def refusing(self, row: int) -> tuple[Filter, ...]:
         """The rules that refuse a host."""
@@ -91,8 +104,9 @@ class Sheet:
 
     def _compute(self, ask: Ask, rows: Rows) -> None:
         accepted, total = self._add(ask, rows, self._open[rows], self._base[rows], standing=False)
-        score = np.round(total / self._total, DIGITS) if self._total else total
-        self._scores[rows] = score
+        score = (total / self._total).round(DIGITS) if self._total else total
+        if self._stamps:
+            self._scores[rows] = score
         self.ranks[rows] = np.where(accepted, score, REFUSED)
 
     def _stand(self, ask: Ask) -> None:
@@ -107,9 +121,15 @@ class Sheet:
                 passes = rule.passes(ask, rows)
                 self.passes[index, rows] = passes
                 accepted = accepted & passes
-        for index, (scorer, weight) in enumerate(self._scorers):
-            if scorer.standing is standing:
-                values = np.minimum(np.maximum(scorer.values(ask, rows), 0.0), 1.0)
-                self.values[index, rows] = values
-                total = total + values * weight
+        these = slice(self._moving, None) if standing else slice(self._moving)
+        scorers = self._scorers[these]
+        if not scorers:
+            return accepted, total
+        values = np.array([ask.once(scorer.values, rows) for scorer in scorers])
+        np.maximum(values, 0.0, out=values)
+        np.minimum(values, 1.0, out=values)
+        self._values[these, rows] = values
+        # One after the other, so that a host's sum is the same in whatever company it is computed.
+        for part in values * self._weighs[these]:
+            total = total + part
         return accepted, total

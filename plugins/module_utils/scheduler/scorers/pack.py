@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def values(ask: Ask, rows: Rows) -> Vector:
-    return 1.0 - np.minimum(free_cpu.values(ask, rows), free_memory.values(ask, rows))
+    return 1.0 - np.minimum(ask.once(free_cpu.values, rows), ask.once(free_memory.values, rows))
 
 
 SCORER = Scorer("pack", values)
