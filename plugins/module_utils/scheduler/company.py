@@ -35,7 +35,8 @@ class Crowd:
     def __init__(self) -> None:
         self.rows: dict[int, int] = {}
         self.changed = 0
-        self._by_domain: dict[str, Integers] = {}
+        # Made when somebody asks: there are as many crowds as labels, and most are one VM.
+        self._by_domain: dict[str, Integers] | None = None
 
     def count(self, row: int, sign: int, changed: int, domains: Domains) -> None:
         """One more VM on a row, or one fewer."""
@@ -45,11 +46,13 @@ class Crowd:
             self.rows[row] = many
         else:
             del self.rows[row]
-        for by, counts in self._by_domain.items():
+        for by, counts in () if self._by_domain is None else self._by_domain.items():
             counts[domains.of(by)[row]] += sign
 
     def in_domains(self, by: str, domains: Domains) -> Integers:
         """How many are in each domain. The last number is of hosts without any. To be read alone."""
+        if self._by_domain is None:
+            self._by_domain = {}
         counts = self._by_domain.get(by)
         if counts is None:
             numbers = domains.of(by)
