@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from ...model.reason import Reason
 from ..request import Request
 from ..term import terms_of
 from .draft import Draft
+from .plan import Stay
 
 # Hosts that the first VM of a convoy tries, until all that follow it find room too.
 _TRIES: Final = 16
@@ -34,31 +36,33 @@ def convoys(draft: Draft, vms: Iterable[str]) -> list[list[str]]:
     return found
 
 
-def move_convoy(draft: Draft, convoy: list[str]) -> str | None:
+def move_convoy(draft: Draft, convoy: list[str]) -> Stay | None:
     """Move the VMs of a convoy, each to the host that the policy likes best for it, or none of them.
 
     Until all have moved, those that have not count nowhere: the first would have to be with those that follow it.
 
-    :returns: the VM that found no host; None when all have moved.
+    :returns: the VM that found no host, and why; None when all have moved.
     """
-    lifted = [vm for vm in convoy if draft.lift(vm)]
     length = len(draft.moves)
     tried: set[str] = set()
-    stuck: str | None = convoy[0]
+    first: Stay | None = None
     for _turn in range(_TRIES if len(convoy) > 1 else 1):
+        for vm in convoy:
+            draft.lift(vm)
         stuck = _move_all(draft, convoy, tried)
         if stuck is None:
             return None
+        first = first or stuck
         alone = len(draft.moves) == length
         draft.undo(length)
+        for vm in convoy:
+            draft.put_back(vm)
         if alone:
             break
-    for vm in lifted:
-        draft.put_back(vm)
-    return stuck
+    return first
 
 
-def _move_all(draft: Draft, convoy: list[str], tried: set[str]) -> str | None:
+def _move_all(draft: Draft, convoy: list[str], tried: set[str]) -> Stay | None:
     """The VM that found no host. The first VM's host is one that was not tried yet."""
     waiting = list(convoy)
     while waiting:
@@ -69,12 +73,21 @@ def _move_all(draft: Draft, convoy: list[str], tried: set[str]) -> str | None:
         first = len(waiting) == len(convoy)
         host = draft.choose(vm, tried if first else (), request)
         if host is None:
-            return vm
+            return draft.stay(vm)
         if first:
             tried.add(host)
         draft.move(vm, host)
         waiting.remove(vm)
-    return next((vm for vm in convoy if draft.faults(vm)), None)
+    left_out = {vm: why for vm in convoy if (why := draft.faults(vm))}
+    return next((Stay(vm, draft.where(vm), why[0]) for vm, why in left_out.items()), None)
+
+
+def stays_of(draft: Draft, convoy: list[str], stuck: Stay) -> list[Stay]:
+    """Why the VMs of a convoy stay where they are: one of them because it finds no host, the others because of it."""
+    tied = Reason("affinity", f"tied to {stuck.vm}, which stays", {"tied_to": stuck.vm})
+    return [
+        replace(stuck, host=draft.where(vm)) if vm == stuck.vm else Stay(vm, draft.where(vm), tied) for vm in convoy
+    ]
 
 
 def _for_now(draft: Draft, vm: str, waiting: list[str]) -> Request:

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from ...model.reason import Reason
-from .convoy import convoys, move_convoy
+from .convoy import convoys, move_convoy, stays_of
 from .draft import Draft
 from .plan import Stay
 from .room import make_room
@@ -22,23 +21,22 @@ def depart(draft: Draft, vms: list[str]) -> list[Stay]:
     """
     stays: list[Stay] = []
     for convoy in convoys(draft, sorted(vms, key=lambda vm: (*hardest_first(draft, vm), vm))):
-        fixed = {vm: why for vm in convoy if (why := draft.why_fixed(vm)) is not None}
-        stuck = next(iter(fixed)) if fixed else move_convoy(draft, convoy)
-        if stuck is None or (not fixed and len(convoy) == 1 and make_room(draft, stuck)):
-            continue
-        stays.extend(_stay(draft, vm, stuck, fixed) for vm in convoy)
+        fixed = {vm: Stay(vm, draft.where(vm), why) for vm in convoy if (why := draft.why_fixed(vm)) is not None}
+        stuck = next(iter(fixed.values())) if fixed else place_convoy(draft, convoy)
+        if stuck is not None:
+            stays += (fixed.get(stay.vm, stay) for stay in stays_of(draft, convoy, stuck))
     return sorted(stays, key=lambda stay: stay.vm)
+
+
+def place_convoy(draft: Draft, convoy: list[str]) -> Stay | None:
+    """Move a convoy, or a VM that is alone, if need be by moving another VM out of its way; None when it has moved."""
+    stuck = move_convoy(draft, convoy)
+    if stuck is None or (len(convoy) == 1 and make_room(draft, stuck.vm)):
+        return None
+    return stuck
 
 
 def hardest_first(draft: Draft, vm: str) -> tuple[float, float, float]:
     """What VMs are ordered by so that those come first that find the fewest hosts: those of most memory."""
     request = draft.request_of(vm)
     return -request.ram_mib, -request.cpu, -request.disk_bytes
-
-
-def _stay(draft: Draft, vm: str, stuck: str, fixed: dict[str, Reason]) -> Stay:
-    if vm in fixed:
-        return Stay(vm, draft.where(vm), fixed[vm])
-    if vm == stuck:
-        return draft.stay(vm)
-    return Stay(vm, draft.where(vm), Reason("affinity", f"tied to {stuck}, which stays", {"tied_to": stuck}))

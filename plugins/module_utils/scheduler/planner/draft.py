@@ -53,7 +53,9 @@ class Draft:
         self.moves: list[Move] = []
         # VMs that are nowhere, with the place that they left.
         self._lifted: dict[str, tuple[Place, Request]] = {}
-        # For each move the place that was left, and whether the VM had been lifted before.
+        # Those of them that have no place to be put back to: their host is dead.
+        self._lost: set[str] = set()
+        # For each move the place that was left, and whether the VM was lost until then.
         self._left: list[tuple[Place, bool]] = []
         self._residents: dict[str, set[str]] = {host.id: set() for host in self.fleet.hosts}
         self._followers: dict[str, list[str]] = {}
@@ -163,22 +165,24 @@ class Draft:
 
         :raises ValueError: when no NUMA nodes there have room for it.
         """
-        lifted = not self.lift(vm)
+        self.lift(vm)
         place, request = self._lifted[vm]
         self.scheduler.settle(vm, host, request)
         del self._lifted[vm]
         self._residents[host].add(vm)
         self.moves.append(Move(vm, place.host, host))
-        self._left.append((place, lifted))
+        self._left.append((place, vm in self._lost))
+        self._lost.discard(vm)
 
     def undo(self, length: int) -> None:
         """Take moves back, until so many are left."""
         while len(self.moves) > length:
-            move, (place, lifted) = self.moves.pop(), self._left.pop()
+            move, (place, lost) = self.moves.pop(), self._left.pop()
             self.lift(move.vm)
+            if lost:
+                self._lost.add(move.vm)
             self._lifted[move.vm] = place, self._lifted[move.vm][1]
-            if not lifted:
-                self.put_back(move.vm)
+            self.put_back(move.vm)
 
     def lift(self, vm: str) -> bool:
         """Take a VM away, until it is moved or put back. Whether it was somewhere."""
@@ -190,11 +194,17 @@ class Draft:
         self.fleet.remove(vm)
         return True
 
+    def lose(self, vm: str) -> None:
+        """Take a VM away that has nowhere to be put back to."""
+        self.lift(vm)
+        self._lost.add(vm)
+
     def put_back(self, vm: str) -> None:
-        """Put a VM back where it was."""
-        place, request = self._lifted.pop(vm)
-        self._residents[place.host].add(vm)
-        self.fleet.add(vm, place.host, request, place.nodes)
+        """Put a VM back where it was; one that is lost stays away."""
+        if vm in self._lifted and vm not in self._lost:
+            place, request = self._lifted.pop(vm)
+            self._residents[place.host].add(vm)
+            self.fleet.add(vm, place.host, request, place.nodes)
 
     @contextmanager
     def without(self, vm: str) -> Iterator[Request]:

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from ...model.reason import Reason
 from ..fleet import Fleet
 from ..policy import BALANCED, Policy
-from .convoy import convoys, move_convoy
-from .departure import hardest_first
+from .convoy import convoys, stays_of
+from .departure import hardest_first, place_convoy
 from .draft import Draft
 from .occupancy import occupancy
 from .plan import Plan, Stay
-from .room import make_room
 
 
 def evacuate(fleet: Fleet, host: str, policy: Policy = BALANCED, *, now: float) -> Plan:
@@ -32,21 +30,15 @@ def evacuate(fleet: Fleet, host: str, policy: Policy = BALANCED, *, now: float) 
     draft.fleet.close(host, "down")
     before = occupancy(draft, len(lost))
     for vm in lost:
-        draft.lift(vm)
+        draft.lose(vm)
     stays: list[Stay] = []
     for convoy in convoys(draft, sorted(lost, key=lambda vm: (*_urgent_first(draft, vm), vm))):
-        stuck = move_convoy(draft, convoy)
-        if stuck is not None and not (len(convoy) == 1 and make_room(draft, stuck)):
-            stays += (_stay(draft, vm, stuck) for vm in convoy)
+        stuck = place_convoy(draft, convoy)
+        if stuck is not None:
+            stays += stays_of(draft, convoy, stuck)
     after = occupancy(draft, len(stays))
     return Plan(tuple(draft.moves), tuple(sorted(stays, key=lambda stay: stay.vm)), before, after)
 
 
 def _urgent_first(draft: Draft, vm: str) -> tuple[float, ...]:
     return float(vm in draft.not_running), -draft.request_of(vm).priority, *hardest_first(draft, vm)
-
-
-def _stay(draft: Draft, vm: str, stuck: str) -> Stay:
-    if vm == stuck:
-        return draft.stay(vm)
-    return Stay(vm, draft.where(vm), Reason("affinity", f"tied to {stuck}, which finds no host", {"tied_to": stuck}))

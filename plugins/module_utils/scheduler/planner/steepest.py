@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _FIRST: Final = 4
 # Gains are compared rounded to this: what floating point adds up differently is a tie.
 _DIGITS: Final = 13
+# What is no gain: the root of what floating point leaves of a variance that is none.
+_NOISE: Final = 1e-7
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Steepest:
 
         Of several the first VM's by id, to the first host by name.
         """
-        worth = -self._aim.min_gain / max(1, len(self._draft.fleet))
+        worth = -max(self._aim.min_gain / max(1, len(self._draft.fleet)), _NOISE)
         while self.vms:
             found = self._search(worth)
             if found is None:
