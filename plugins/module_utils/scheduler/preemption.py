@@ -120,7 +120,7 @@ def _places(ask: Ask, sheet: Sheet, precedence: Precedence) -> Iterator[_Place]:
         if precedence.may_leave(request, ask.request):
             row = ask.fleet.rows[str(ask.fleet.where(vm))]
             if open_rows[row]:
-                by_row.setdefault(row, []).append(_Lodger(request.priority, vm, _size(request)))
+                by_row.setdefault(row, []).append(_Lodger(request.priority, vm, _gives(request)))
     for row, lodgers in sorted(by_row.items()):
         lacks = _lacks(ask, sheet, row)
         least = _least(lodgers, lacks)
@@ -137,10 +137,18 @@ def _open(sheet: Sheet) -> Mask:
 
 # The rules that ask for grains, MiB and bytes.
 _RULES: Final = ("cpu", "memory", "disk")
+# More than any host has.
+_ALL: Final = 1 << 60
 
 
 def _size(request: Request) -> tuple[int, int, int]:
     return request.cpu_grains, request.ram_mib, request.disk_bytes
+
+
+def _gives(vm: Request) -> tuple[int, int, int]:
+    """What a VM gives back, or more: with threads of its own it gives back what they could promise."""
+    cpu, ram, disk = _size(vm)
+    return (_ALL if vm.pinned else cpu), ram, disk
 
 
 def _lacks(ask: Ask, sheet: Sheet, row: int) -> tuple[int, int, int]:
@@ -148,9 +156,11 @@ def _lacks(ask: Ask, sheet: Sheet, row: int) -> tuple[int, int, int]:
     board = ask.board
     refusing = {rule.name for rule in sheet.refusing(row)}
     free = int(board.cpu_free[row]), int(board.ram_free[row]), int(board.disk_free[row])
+    # Threads and huge pages that somebody has alone are counted otherwise: there only trying tells.
+    plain = not ask.request.pinned, not ask.request.huge_pages, True
     cpu, ram, disk = (
-        max(0, wanted - left) if rule in refusing else 0
-        for rule, wanted, left in zip(_RULES, _size(ask.request), free, strict=True)
+        max(0, wanted - left) if counts and rule in refusing else 0
+        for rule, counts, wanted, left in zip(_RULES, plain, _size(ask.request), free, strict=True)
     )
     return cpu, ram, disk
 
