@@ -152,7 +152,7 @@ def test_a_wish_decides_and_refuses_nobody(
 
 def test_who_has_no_wish_is_not_judged_by_any() -> None:
     decision = place(fleet_with({"a": [DB]}), VM, SPREAD, now=NOW)
-    assert {part.scorer for part in decision.accepted[0].parts} == {"free_cpu", "free_memory", "load"}
+    assert {part.scorer for part in decision.accepted[0].parts} == SPREAD.weights.keys() - {"soft_affinity"}
 
 
 def test_refusals_name_who_is_in_the_way() -> None:
