@@ -15,6 +15,7 @@ from ..model.units import MIB, format_cpu, format_mib
 from .account import Account, Candidate, Part, Refusal
 from .obstacle import Obstacle
 from .preemption import Victim
+from .record import unpack
 from .remedy import Remedy
 from .request import Request
 
@@ -93,6 +94,13 @@ class Decision:
         Of those that would do and of those that would not, ``HOSTS_SHOWN`` each are told one by one: the best, and
         those whom the fewest rules refuse. ``hosts`` counts all, and ``obstacles`` by rule.
         """
+        return unpack(self.record)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The same, as it is kept: see ``record.unpack``."""
+        account = self.recall()
+        remedies = () if self.host is not None else account.remedies()
         return {
             "host": self.host,
             "policy": self.policy,
@@ -100,7 +108,11 @@ class Decision:
             "at": self.at,
             "preempts": [victim.to_mapping() for victim in self.preempts],
             "request": request_mapping(self.request),
-            **self.told.to_mapping(),
+            "hosts": {"accepted": account.accepts, "refused": account.refuses},
+            "accepted": account.columns(HOSTS_SHOWN),
+            "refused": [refusal.to_mapping() for refusal in account.refused(HOSTS_SHOWN)],
+            "obstacles": [obstacle.to_mapping() for obstacle in account.obstacles()],
+            "remedies": [remedy.to_mapping() for remedy in remedies],
         }
 
     def no_capacity(self) -> NoCapacityError:
@@ -160,15 +172,6 @@ class Told:
     refused: tuple[Refusal, ...]
     obstacles: tuple[Obstacle, ...]
     remedies: tuple[Remedy, ...]
-
-    def to_mapping(self) -> dict[str, Any]:
-        return {
-            "hosts": {"accepted": self.accepts, "refused": self.refuses},
-            "accepted": [candidate.to_mapping() for candidate in self.accepted],
-            "refused": [refusal.to_mapping() for refusal in self.refused],
-            "obstacles": [obstacle.to_mapping() for obstacle in self.obstacles],
-            "remedies": [remedy.to_mapping() for remedy in self.remedies],
-        }
 
     def words(self) -> str:
         """Why hosts refused: each by itself, or, of many, each rule."""

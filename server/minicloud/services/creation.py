@@ -64,10 +64,11 @@ def _rehearse(ctx: Context, wish: VmWish) -> VmCreation:
             scheduler = fleet.scheduler(session, ctx.policy.current())
             request = wish.request(image, fleet.names)
             decision = scheduler.place(request, now=ctx.clock.now().timestamp())
-            placement = decision.to_mapping()
-        if decision.host is None:
-            raise decision.no_capacity()
+            # Put into words while the fleet is as it was.
+            if decision.host is None:
+                raise decision.no_capacity()
+            record = decision.record
         row = wish.row(Deed.of(ctx, session, wish.actor), image, number=0, host=decision.host)
         view = show_vm(row)
         nameless = replace(view, id="", uuid="", nics=tuple(replace(nic, mac="") for nic in view.nics))
-        return VmCreation(nameless, None, placement, created=True)
+        return VmCreation(nameless, None, record, created=True)

@@ -51,8 +51,7 @@ def decide(ctx: Context, actor: Actor, spec: VmSpec, *, project: str | None = No
             scheduler = fleet.scheduler(session, ctx.policy.current())
             request = VmWish(actor, spec, name).request(image, fleet.names)
             decision = scheduler.place(request, now=ctx.clock.now().timestamp())
-            # Put into words while the fleet is as it was.
-            decision.to_mapping()
+            assert decision.record  # Put into words while the fleet is as it was.
             return decision
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from minicloud_core.model.errors import InputError, Problem
 from minicloud_core.model.name import check_labels, check_name
+from minicloud_core.model.scheduling import BANDWIDTH_MAX_MBPS
 
 from .order import bracket
 from .view.host import HostSpec
@@ -20,6 +21,7 @@ _USER: Final = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 _AGENT: Final = re.compile(r"(?:/(?:[A-Za-z0-9_.@+-]+/)*)?fence_[A-Za-z0-9_-]{1,64}")
 _PATH: Final = re.compile(r"^/[A-Za-z0-9._/+@-]{1,1023}$")
 OVERCOMMIT_MAX: Final = 64
+WATTS_MAX: Final = 1_000_000
 
 
 def check(spec: HostSpec) -> None:
@@ -42,6 +44,15 @@ def check(spec: HostSpec) -> None:
         problems.append(Problem("cpu_overcommit", f"{spec.cpu_overcommit} is not a factor", allowed))
     if spec.ram_reserved_mib is not None and spec.ram_reserved_mib < 0:
         problems.append(Problem("ram_reserved_mib", f"{spec.ram_reserved_mib} is not an amount", "0 or more MiB"))
+    problems += [
+        found
+        for index, name in enumerate(spec.dedicated or ())
+        for found in check_name(name, field=f"dedicated.{index}")
+    ]
+    problems += _check_power(spec.power)
+    if spec.bandwidth_mbps is not None and not 0 <= spec.bandwidth_mbps <= BANDWIDTH_MAX_MBPS:
+        allowed = f"Mbit/s, 0 to {BANDWIDTH_MAX_MBPS}; 0 where it is not known"
+        problems.append(Problem("bandwidth_mbps", f"{spec.bandwidth_mbps} is not a bandwidth", allowed))
     problems += _check_fence(spec.fence)
     if problems:
         raise InputError(problems)
@@ -61,6 +72,12 @@ def columns(spec: HostSpec) -> dict[str, Any]:
     }
     if spec.labels is not None:
         written["labels"] = dict(spec.labels)
+    if spec.dedicated is not None:
+        written["dedicated"] = sorted(set(spec.dedicated)) or None
+    if spec.power is not None:
+        written["power"] = dict(spec.power) or None
+    if spec.bandwidth_mbps is not None:
+        written["bandwidth_mbps"] = spec.bandwidth_mbps or None
     if spec.fence is not None:
         written["fence"] = (
             {"agent": spec.fence["agent"], "options": dict(spec.fence.get("options") or {})} if spec.fence else None
@@ -70,6 +87,23 @@ def columns(spec: HostSpec) -> dict[str, Any]:
 
 def _match(pattern: re.Pattern[str], field: str, value: str, allowed: str) -> list[Problem]:
     return [] if pattern.fullmatch(value) else [Problem(field, f"{value!r} cannot be used", allowed)]
+
+
+def _check_power(power: Mapping[str, Any] | None) -> list[Problem]:
+    if not power:
+        return []
+    problems = [Problem(f"power.{key}", "unknown field", ", ".join(_POWER)) for key in power if key not in _POWER]
+    for key in _POWER:
+        watts = power.get(key)
+        if isinstance(watts, bool) or not isinstance(watts, (int, float)) or not 0 <= watts <= WATTS_MAX:
+            problems.append(Problem(f"power.{key}", f"{watts!r} is not a number of watts", f"0 to {WATTS_MAX}"))
+    if not problems and power["max_w"] < power["idle_w"]:
+        message = f"{power['max_w']:g} W at full load is less than {power['idle_w']:g} W idle"
+        problems.append(Problem("power.max_w", message, "as much as idle_w, or more"))
+    return problems
+
+
+_POWER: Final = ("idle_w", "max_w")
 
 
 def _check_fence(fence: Mapping[str, Any] | None) -> list[Problem]:

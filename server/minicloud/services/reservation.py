@@ -73,14 +73,14 @@ def keep(deed: Deed, vm: VmRow, operation: OperationRow, decision: Decision) -> 
     """Keep a decision with all its reasons, and its gist with the operation."""
     explain_operation(deed, operation, gist(decision))
     deed.session.add(
-        PlacementRow(vm=vm.id, operation=operation.id, host=decision.host, at=deed.at, decision=decision.to_mapping())
+        PlacementRow(vm=vm.id, operation=operation.id, host=decision.host, at=deed.at, decision=decision.record)
     )
 
 
 def gist(decision: Decision) -> Reason:
     """A decision for a host, in one sentence."""
     assert decision.score is not None
-    accepted, refused = decision.told.accepts, decision.told.refuses
+    accepted, refused = decision.record["hosts"]["accepted"], decision.record["hosts"]["refused"]
     others = f"the best of {accepted}" if accepted > 1 else "the only one that will do"
     message = f"{decision.host} is {others} with a score of {decision.score:.3f}"
     numbers = {

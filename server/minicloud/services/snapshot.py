@@ -10,7 +10,7 @@ from typing import Any
 
 from minicloud_core.model.scheduling import SchedulingSpec
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.host import HostView, Power
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.vm_request import with_scheduling
 
@@ -105,6 +105,9 @@ def host_view(row: HostRow) -> HostView:
         load_at=_seconds(row.load_at),
         generation=row.generation,
         architecture=row.architecture or None,
+        dedicated=frozenset(row.dedicated or ()),
+        power=None if row.power is None else Power(**row.power),
+        bandwidth_mbps=row.bandwidth_mbps,
     )
 
 

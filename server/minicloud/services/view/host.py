@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,9 @@ class HostSpec:
     :param labels: None keeps those that are known.
     :param fence: ``{"agent": "fence_ipmilan", "options": {…}}``; None keeps what is known, an empty mapping removes it.
     :param cpu_overcommit: virtual CPUs for each thread; None for the policy's.
+    :param dedicated: the projects whose VMs alone it takes; None keeps what is known, none at all opens it to every one.
+    :param power: ``{"idle_w": 90, "max_w": 300}``; None keeps what is known, an empty mapping removes it.
+    :param bandwidth_mbps: of its network, for VMs; None keeps what is known, 0 removes it.
     """
 
     name: str
@@ -42,6 +45,9 @@ class HostSpec:
     fence: Mapping[str, Any] | None = None
     cpu_overcommit: float | None = None
     ram_reserved_mib: int | None = None
+    dedicated: Collection[str] | None = None
+    power: Mapping[str, float] | None = None
+    bandwidth_mbps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,9 @@ class HostView:
     load_at: datetime | None
     cpu_overcommit: float | None
     ram_reserved_mib: int | None
+    dedicated: tuple[str, ...]
+    power: Mapping[str, float] | None
+    bandwidth_mbps: int | None
     fence_agent: str | None
     generation: int
     observed_at: datetime | None
@@ -150,6 +159,9 @@ def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> Host
         load_at=row.load_at,
         cpu_overcommit=row.cpu_overcommit,
         ram_reserved_mib=row.ram_reserved_mib,
+        dedicated=tuple(row.dedicated or ()),
+        power=row.power,
+        bandwidth_mbps=row.bandwidth_mbps,
         fence_agent=None if row.fence is None else str(row.fence["agent"]),
         generation=row.generation,
         observed_at=row.observed_at,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from minicloud_core.scheduler.record import unpack
+
 from minicloud.store.placement import PlacementRow
 
 
@@ -49,5 +51,5 @@ def show_placement(row: PlacementRow) -> PlacementView:
         host=row.host,
         at=row.at,
         policy_version=row.decision.get("policy_version"),
-        decision=row.decision,
+        decision=unpack(row.decision),
     )

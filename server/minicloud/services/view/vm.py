@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from minicloud_core.scheduler.record import unpack
+
 from minicloud.store.vm import VmRow
 
 from .operation import Claim, OperationView
@@ -68,7 +70,7 @@ class VmCreation:
     """The answer to a create.
 
     :param operation: the ``vm.create``; None on a dry run.
-    :param placement: the scheduler's decision as a mapping (``Decision.to_mapping``).
+    :param record: the scheduler's decision as it is kept; ``placement`` is its mapping (``Decision.to_mapping``).
     :param created: False when the VM was there already, with the same spec.
     :param claim: when the caller claimed the operation.
     :param replayed: the Idempotency-Key was seen before; this is what it made then.
@@ -76,10 +78,14 @@ class VmCreation:
 
     vm: VmView
     operation: OperationView | None
-    placement: Mapping[str, Any] | None
+    record: Mapping[str, Any] | None
     created: bool
     claim: Claim | None = None
     replayed: bool = False
+
+    @property
+    def placement(self) -> Mapping[str, Any] | None:
+        return None if self.record is None else unpack(self.record)
 
 
 @dataclass(frozen=True)
