@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -233,10 +234,8 @@ class Runner:
 
     def _fail(self, batch: Batch, reason: str) -> None:
         _log.error("run.not_begun", playbook=batch.playbook, reason=reason)
-        for claim in batch.claims:
-            with suppress(LeaseLostError):
-                error = {"code": "minicloud.run.failed", "message": reason}
-                operations.finish(self._context, claim, Outcome.failed(error, retry=True))
+        failed = Outcome.failed({"code": "minicloud.run.failed", "message": reason}, retry=True)
+        operations.finish_all(self._context, [(claim, failed) for claim in batch.claims])
 
     # -- leases
 
@@ -261,7 +260,7 @@ class Runner:
             self._stop.wait(_BURST)
 
     def _renew_once(self, runs: list[Supervision]) -> None:
-        claims = [claim for run in runs for claim in run.open()]
+        claims = _open_claims(runs)
         if not claims:
             return
         renewal = operations.renew(self._context, claims, self._settings.lease_seconds)
@@ -270,7 +269,7 @@ class Runner:
             run.cancel(renewal.cancelled)
 
     def _look_for_cancels(self, runs: list[Supervision]) -> None:
-        claims = [claim for run in runs for claim in run.open()]
+        claims = _open_claims(runs)
         cancelled = operations.cancelled(self._context, claims) if claims else ()
         for run in runs:
             run.cancel(cancelled)
@@ -290,3 +289,7 @@ class Runner:
         with self._lock:
             keep = frozenset(self._runs)
         sweep(self._settings.runs_dir, keep=keep)
+
+
+def _open_claims(runs: Iterable[Supervision]) -> list[Claim]:
+    return [claim for run in runs for claim in run.open()]
