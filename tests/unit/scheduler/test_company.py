@@ -176,6 +176,49 @@ def test_refusals_name_who_is_in_the_way() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("placed", "request_", "offers"),
+    [
+        (
+            {name: [DB] for name in "abcd"},
+            replace(VM, anti_affinity=("group:db",)),
+            [("without anti-affinity to group db", "a")],
+        ),
+        # One of them has to go, not both; and not where it takes two.
+        (
+            {"a": [DB, WEB], "b": [WEB], "c": [DB, WEB], "d": [DB, WEB]},
+            replace(VM, anti_affinity=("group:db", "tier=web")),
+            [("without anti-affinity to label tier=web", "b")],
+        ),
+        (
+            {"b": [DB], "c": [WEB]},
+            replace(VM, affinity=("group:db", "tier=web")),
+            [("without affinity to label tier=web", "b")],
+        ),
+        ({}, replace(VM, affinity=("vm:x",)), [("without affinity to VM x", "a")]),
+        # Others have said that, and it is not for the request to take back.
+        ({name: [replace(VM, anti_affinity=("group:db",))] for name in "abcd"}, DB, []),
+        (
+            {"a": [DB], "b": [DB], "c": [DB]},
+            replace(DB, spread=(Spread("rack", 1),)),
+            [("2 of group db on one rack, not 1 at most", "c")],
+        ),
+        (
+            {name: [DB] * number for number, name in enumerate("abcd", start=2)},
+            replace(DB, spread=(Spread("host", 1),)),
+            [("3 of group db on one host, not 1 at most", "a")],
+        ),
+        ({"a": [WEB], "c": [WEB]}, replace(WEB, spread=(Spread("row", 1, "tier"),)), [("without spread by row", "b")]),
+    ],
+)
+def test_what_would_make_it_fit_is_offered(
+    placed: dict[str, list[Request]], request_: Request, offers: list[tuple[str, str]]
+) -> None:
+    remedies = place(fleet_with(placed), request_, SPREAD, now=NOW).remedies
+    assert [(one.text, one.host) for one in remedies] == offers
+    assert all(accepting(placed, one.request) for one in remedies)
+
+
 def test_who_is_needed_is_known() -> None:
     needs = replace(VM, affinity=("group:db",))
     fleet = fleet_with({"a": [DB, needs], "b": [DB, DB, needs], "c": [DB], "d": [VM, replace(VM, affinity=("vm:d0",))]})
