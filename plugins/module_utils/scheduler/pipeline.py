@@ -53,6 +53,11 @@ class Scheduler:
         self._slots = SlotBook(self._board, fleet.mix)
         self._sheets: OrderedDict[tuple[object, ...], Sheet] = OrderedDict()
 
+    @property
+    def counts_creates(self) -> bool:
+        """Whether it matters to the policy how many VMs are being created where."""
+        return self._board.limits_creates
+
     def choose(self, request: Request, *, now: float) -> str | None:
         """The host alone; None when all refuse."""
         chosen = self.choose_scored(request, now=now)

@@ -16,6 +16,7 @@ from minicloud_core.model.errors import BusyError, ConflictError, MinicloudError
 from minicloud_core.model.vm import VmSpec
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.pipeline import Scheduler
+from minicloud_core.scheduler.request import Request
 
 from minicloud.store import counter
 from minicloud.store import host as hosts
@@ -80,6 +81,13 @@ class _Fleet:
     def vm(self) -> str:
         return f"vm-{self.number}"
 
+    def take(self, host: str, request: Request) -> None:
+        """Give the wish its room."""
+        self.scheduler.take(self.vm, host, request)
+        there = self.scheduler.fleet.host(host) if self.scheduler.counts_creates else None
+        if there is not None:
+            self.scheduler.fleet.set_creating(host, there.creating + 1)
+
 
 def _admit(ctx: Context, wishes: Sequence[VmWish], *, alone: bool) -> Sequence[VmCreation | MinicloudError]:
     """:param alone: lock every host first."""
@@ -131,7 +139,7 @@ def _decide(
     # Put into words while the fleet is as it was: to find back to that moment costs a copy of all of it.
     admitted = _Admitted(wish, image, fleet.number, decision.host, decision, decision.record)
     ledger.charge(wish, image)
-    fleet.scheduler.take(fleet.vm, decision.host, request)
+    fleet.take(decision.host, request)
     fleet.names.note(wish.project, wish.spec.name, fleet.vm)
     return admitted
 

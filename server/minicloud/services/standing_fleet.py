@@ -19,6 +19,7 @@ from minicloud_core.scheduler.policy import Policy
 
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
+from minicloud.store import operation as operations
 from minicloud.store.store import Session
 
 from .snapshot import Snapshot, host_view, note_names, place_name, settle, take_snapshot
@@ -60,6 +61,8 @@ class StandingFleet:
         kept = self._refreshed(session)
         if self._scheduler is None or self._scheduler.fleet is not kept.fleet or self._scheduler.policy is not policy:
             self._scheduler = Scheduler(kept.fleet, policy)
+        if self._scheduler.counts_creates:
+            _count_creates(session, kept.fleet)
         return self._scheduler
 
     @property
@@ -139,6 +142,14 @@ def _resettle(session: Session, kept: Snapshot, host: str) -> set[str]:
             kept.fleet.remove(place)
         settle(kept.fleet, [there[place]], kept.names)
     return here - there.keys()
+
+
+def _count_creates(session: Session, fleet: Fleet) -> None:
+    """Look again at how many VMs are being created where: creates end without moving anything else."""
+    counts = operations.creates_by_host(session)
+    for host, before in zip(fleet.hosts, fleet.creating.tolist(), strict=True):
+        if counts.get(host.id, 0) != before:
+            fleet.set_creating(host.id, counts.get(host.id, 0))
 
 
 def _measured(session: Session, kept: Snapshot) -> Snapshot:

@@ -15,7 +15,8 @@ from .base import Base
 class HostRow(Base):
     """A host. ``generation`` counts up whenever something that placement reads changes.
 
-    Registration writes the addresses, fence and labels; the observer what it measures; ``state`` moves by its table.
+    Registration writes the addresses, fence, labels and what the scheduler is told of it; the observer what it
+    measures; ``state`` moves by its table.
     """
 
     __tablename__ = "hosts"
@@ -34,6 +35,9 @@ class HostRow(Base):
     fence: Mapped[dict[str, Any] | None]
     cpu_overcommit: Mapped[float | None]
     ram_reserved_mib: Mapped[int | None]
+    dedicated: Mapped[list[Any] | None]
+    power: Mapped[dict[str, Any] | None]
+    bandwidth_mbps: Mapped[int | None]
 
     state: Mapped[str] = mapped_column(default="registering")
     state_reason: Mapped[str] = mapped_column(default="")

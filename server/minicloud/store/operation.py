@@ -135,6 +135,12 @@ def _claimable(*, of_kinds: bool) -> tuple[Select[OperationRow], Select[Operatio
     return taking, naming
 
 
+_CREATES: Final = (
+    select(OperationRow.host, func.count())
+    .where(OperationRow.kind == "vm.create", OperationRow.state.in_(sorted(OPEN)), OperationRow.host.is_not(None))
+    .group_by(OperationRow.host)
+)
+
 # Written once, of all kinds and of some: to put them together anew costs more than the database takes to answer them.
 _CLAIMABLE: Final = (_claimable(of_kinds=False), _claimable(of_kinds=True))
 
@@ -205,6 +211,11 @@ def claimable(session: Session, *, now: datetime, limit: int, kinds: Collection[
     rows = [row for query in _CLAIMABLE[kinds is not None] for row in session.scalars(query, values)]
     rows.sort(key=lambda row: (row.priority, row.number))
     return rows[:limit]
+
+
+def creates_by_host(session: Session) -> Mapping[str, int]:
+    """How many VMs are being created on each host, or wait for it."""
+    return {row[0]: row[1] for row in session.execute(_CREATES)}
 
 
 def has_predecessor(session: Session, operation: OperationRow) -> bool:

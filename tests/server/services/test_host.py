@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from minicloud.services import audit, host, observation
+from minicloud.services import audit, host, observation, project, vm
 from minicloud.services.context import Actor
 from minicloud.services.view.host import HostSpec, HostSummary
-from minicloud_core.model.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from minicloud.services.view.project import Quota
+from minicloud_core.model.errors import ConflictError, ForbiddenError, InputError, NoCapacityError, NotFoundError
 
 from tests.server.world import ADMIN, World
 
@@ -37,6 +38,43 @@ def test_registering_again_changes_only_what_differs(world: World) -> None:
     assert (
         host.register(world.ctx, ADMIN, HostSpec("node1", "10.77.0.21", labels={}, fence={})).host.fence_agent is None
     )
+
+
+def test_what_the_scheduler_is_told_stays_until_it_is_taken_back(world: World) -> None:
+    told = HostSpec("node1", "10.77.0.11", dedicated=["shop"], power={"idle_w": 90, "max_w": 300}, bandwidth_mbps=1000)
+    first = host.register(world.ctx, ADMIN, told).host
+    assert (first.dedicated, first.power, first.bandwidth_mbps) == (("shop",), {"idle_w": 90, "max_w": 300}, 1000)
+    kept = host.register(world.ctx, ADMIN, HostSpec("node1", "10.77.0.11"))
+    assert not kept.changed
+    assert (kept.host.dedicated, kept.host.power, kept.host.bandwidth_mbps) == (
+        first.dedicated,
+        first.power,
+        first.bandwidth_mbps,
+    )
+    cleared = host.register(world.ctx, ADMIN, HostSpec("node1", "10.77.0.11", dedicated=[], power={}, bandwidth_mbps=0))
+    assert (cleared.host.dedicated, cleared.host.power, cleared.host.bandwidth_mbps) == ((), None, None)
+    assert cleared.host.generation > first.generation
+
+
+def test_a_dedicated_host_takes_its_projects_alone(world: World) -> None:
+    project.create(world.ctx, ADMIN, "shop", Quota())
+    world.host("node1", dedicated=["shop"])
+    with pytest.raises(NoCapacityError) as caught:
+        world.create("a")
+    assert [reason["rule"] for reason in caught.value.details["hosts"]["node1"]] == ["dedicated"]
+    assert vm.create(world.ctx, ADMIN, world.spec("b"), project="shop").vm.host == "node1"
+    host.register(world.ctx, ADMIN, HostSpec("node1", "10.77.0.11", dedicated=[]))
+    assert world.create("a").vm.host == "node1"
+
+
+def test_bandwidth_is_promised_once(world: World) -> None:
+    world.host("node1", bandwidth_mbps=1000)
+    world.create("a", scheduling={"bandwidth_mbps": 700})
+    with pytest.raises(NoCapacityError) as caught:
+        world.create("b", scheduling={"bandwidth_mbps": 400})
+    assert [reason["rule"] for reason in caught.value.details["hosts"]["node1"]] == ["bandwidth"]
+    world.create("c", scheduling={"bandwidth_mbps": 300})
+    world.create("d")
 
 
 def test_the_fence_agents_options_are_never_shown(world: World) -> None:
@@ -68,6 +106,12 @@ def test_a_dry_run_registers_nothing(world: World) -> None:
         ("labels.a b", {"labels": {"a b": "c"}}),
         ("cpu_overcommit", {"cpu_overcommit": 0}),
         ("ram_reserved_mib", {"ram_reserved_mib": -1}),
+        ("dedicated.1", {"dedicated": ["shop", "No"]}),
+        ("power.max_w", {"power": {"idle_w": 90}}),
+        ("power.max_w", {"power": {"idle_w": 90, "max_w": 80}}),
+        ("power.idle_w", {"power": {"idle_w": -1, "max_w": 80}}),
+        ("power.peak", {"power": {"idle_w": 1, "max_w": 80, "peak": 90}}),
+        ("bandwidth_mbps", {"bandwidth_mbps": -1}),
         ("fence.agent", {"fence": {"agent": "rm -rf"}}),
         ("fence.wat", {"fence": {"agent": "fence_lab", "wat": 1}}),
         ("fence.options.ip", {"fence": {"agent": "fence_lab", "options": {"ip": "a\nb"}}}),

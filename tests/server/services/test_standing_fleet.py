@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from minicloud.services import host, operation, project, vm
+from minicloud.services.policy import FixedPolicy
 from minicloud.services.snapshot import Snapshot, take_snapshot
 from minicloud.services.standing_fleet import StandingFleet
 from minicloud.services.view.operation import Outcome
 from minicloud.services.view.project import Quota
 from minicloud_core.model.errors import InputError, MinicloudError, NoCapacityError
 from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.policy import BALANCED
 
 from tests.server.world import ADMIN, World
 
@@ -175,3 +178,15 @@ def test_a_migration_keeps_the_rules_of_its_vm(world: World) -> None:
     world.running("db2", host="node2", scheduling=apart)
     moved = world.change("db1", "migrate")
     assert moved.operation is not None and moved.operation.destination == "node3"
+
+
+def test_a_host_creates_so_many_at_once_and_then_the_next(world: World) -> None:
+    one_at_once = replace(BALANCED, limits=replace(BALANCED.limits, creates_at_once=1))
+    world.ctx = replace(world.ctx, policy=FixedPolicy(one_at_once))
+    world.fleet("node1", "node2")
+    assert {world.create(name, ram=64).vm.host for name in ("a", "b")} == {"node1", "node2"}
+    with pytest.raises(NoCapacityError, match="at once"):
+        world.create("c", ram=64)
+    for claim in world.claim():
+        world.succeed(world.start(claim), "running")
+    assert world.create("c", ram=64).vm.host is not None

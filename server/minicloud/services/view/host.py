@@ -29,7 +29,7 @@ class HostSpec:
     :param labels: None keeps those that are known.
     :param fence: ``{"agent": "fence_ipmilan", "options": {…}}``; None keeps what is known, an empty mapping removes it.
     :param cpu_overcommit: virtual CPUs for each thread; None for the policy's.
-    :param dedicated: the projects whose VMs alone it takes; None keeps what is known, none at all opens it to every one.
+    :param dedicated: the projects whose VMs alone it takes; None keeps what is known, none opens it to every project.
     :param power: ``{"idle_w": 90, "max_w": 300}``; None keeps what is known, an empty mapping removes it.
     :param bandwidth_mbps: of its network, for VMs; None keeps what is known, 0 removes it.
     """
