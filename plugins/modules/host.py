@@ -79,6 +79,27 @@ options:
     description:
       - Memory that the host keeps for itself, such as V(2G). The policy's figure when not given.
     type: str
+  dedicated:
+    description:
+      - The projects whose VMs alone it takes. An empty list opens it to every project. Left as it is when not given.
+    type: list
+    elements: str
+  power:
+    description:
+      - What it draws, for policies that heed it. An empty mapping removes what is known. Left as it is when not given.
+    type: dict
+    suboptions:
+      idle_w:
+        description: Watts when it has nothing to do.
+        type: float
+      max_w:
+        description: Watts at full load.
+        type: float
+  bandwidth_mbps:
+    description:
+      - Its network's bandwidth in Mbit/s, for VMs that ask for some. V(0) where it is not known. Left as it is when not
+        given.
+    type: int
   cordoned:
     description:
       - Whether new VMs stay away. Left as it is when not given.
@@ -168,7 +189,7 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.model.units impo
 # What registration says, as the service shows it again; what it leaves unsaid stays as it is.
 _KEPT = (
     "address", "ssh_user", "ssh_port", "ssh_key_file", "libvirt_uri", "migrate_address", "labels",
-    "cpu_overcommit", "ram_reserved_mib",
+    "cpu_overcommit", "ram_reserved_mib", "dedicated", "power", "bandwidth_mbps",
 )  # fmt: skip
 _SHOWN = ("name", *_KEPT, "cordoned", "fence_agent")
 
@@ -192,6 +213,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "cpu_overcommit": {"type": "float"},
     "ram_reserved": {"type": "str"},
+    "dedicated": {"type": "list", "elements": "str"},
+    "power": {"type": "dict", "options": {"idle_w": {"type": "float"}, "max_w": {"type": "float"}}},
+    "bandwidth_mbps": {"type": "int"},
     "cordoned": {"type": "bool"},
     "wait": {"type": "int", "default": 0},
     **API_ARGUMENTS,
@@ -216,6 +240,8 @@ def registration(params: dict[str, Any], before: dict[str, Any] | None) -> dict[
     given = {key: params[key] for key in _KEPT if params.get(key) is not None}
     if "labels" in given:
         given["labels"] = as_labels(given["labels"])
+    if "power" in given:
+        given["power"] = {key: watts for key, watts in given["power"].items() if watts is not None}
     if params["ram_reserved"] is not None:
         given["ram_reserved_mib"] = parse_mib(params["ram_reserved"], field="ram_reserved")
     if params["fence"] is not None:

@@ -67,7 +67,11 @@ def show(view: HostView | HostSummary) -> AnyHost:
 
 def _spec(body: HostBody) -> HostSpec:
     fence = body.fence.model_dump() if body.fence and body.fence.agent else {}
-    return HostSpec(**body.model_dump(exclude={"fence"}), fence=None if body.fence is None else fence)
+    return HostSpec(
+        **body.model_dump(exclude={"fence", "power"}),
+        fence=None if body.fence is None else fence,
+        power=None if body.power is None else body.power.model_dump(exclude_none=True),
+    )
 
 
 def _reason(change: Change) -> str:

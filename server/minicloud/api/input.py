@@ -169,8 +169,22 @@ class FenceBody(Shape):
         return self
 
 
+class PowerBody(Shape):
+    """What a host draws, in watts: idle, and at full load.
+
+    Left out, what is known stays; an empty object takes it away.
+    """
+
+    idle_w: Annotated[float, Field(ge=0, le=1_000_000, strict=False)] | None = None
+    max_w: Annotated[float, Field(ge=0, le=1_000_000, strict=False)] | None = None
+
+
 class HostBody(Shape):
-    """A host to know. Registering again changes what is known."""
+    """A host to know. Registering again changes what is known.
+
+    ``dedicated`` names the projects whose VMs alone it takes; none at all opens it to every project. ``bandwidth_mbps``
+    is its network's, for VMs that ask for some; 0 where it is not known.
+    """
 
     name: Name
     address: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9.:_-]+$")]
@@ -183,6 +197,9 @@ class HostBody(Shape):
     fence: FenceBody | None = None
     cpu_overcommit: Annotated[float, Field(gt=0, le=64)] | None = None
     ram_reserved_mib: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
+    dedicated: Annotated[list[Name], Field(max_length=256)] | None = None
+    power: PowerBody | None = None
+    bandwidth_mbps: Annotated[int, Field(ge=0, le=BANDWIDTH_MAX_MBPS)] | None = None
 
 
 class ReasonBody(Shape):

@@ -175,7 +175,8 @@ class Host(Shape):
 class HostDetail(Host):
     """A host as administrators see it.
 
-    ``cpu``, ``ram_mib`` and ``disk_bytes`` are what the machine has; ``load`` is its CPU use, 0 to 1.
+    ``cpu``, ``ram_mib`` and ``disk_bytes`` are what the machine has; ``load`` is its CPU use, 0 to 1. ``dedicated``
+    names the projects whose VMs alone it takes; empty for all. ``power`` has ``idle_w`` and ``max_w``, in watts.
     """
 
     address: str
@@ -198,6 +199,9 @@ class HostDetail(Host):
     versions: dict[str, Any]
     cpu_overcommit: float | None
     ram_reserved_mib: int | None
+    dedicated: list[str]
+    power: dict[str, float] | None
+    bandwidth_mbps: int | None
     fence_agent: str | None
     generation: int
     observed_at: datetime | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -20,6 +20,10 @@ ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit.", show_
 
 def _load(load: float | None) -> str:
     return "" if load is None else f"{load:.0%}"
+
+
+def _watts(power: Mapping[str, float] | None) -> str:
+    return f"{power['idle_w']:g} W idle, {power['max_w']:g} W at full load" if power else ""
 
 
 def _used(host: Any, key: str, show: Callable[[int], str]) -> str:
@@ -54,6 +58,9 @@ _FIELDS: Final[list[Column]] = [
     ("vms", field_of("vms")),
     ("fence", field_of("fence_agent")),
     ("labels", field_of("labels")),
+    ("dedicated", field_of("dedicated")),
+    ("power", lambda host: _watts(host.get("power"))),
+    ("bandwidth", lambda host: f"{host['bandwidth_mbps']} Mbit/s" if host.get("bandwidth_mbps") else ""),
     ("seen", field_of("observed_at")),
 ]
 _DOMAINS: Final[list[Column]] = [
@@ -99,6 +106,16 @@ def register(
         str | None, typer.Option(help="Where others send migrations, if not to its address.", show_default=False)
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")] = None,
+    dedicated: Annotated[
+        list[str] | None, typer.Option(metavar="PROJECT", help="Takes this project's VMs alone; repeat for more.")
+    ] = None,
+    idle_watts: Annotated[float | None, typer.Option(min=0, help="What it draws idle.", show_default=False)] = None,
+    max_watts: Annotated[
+        float | None, typer.Option(min=0, help="What it draws at full load.", show_default=False)
+    ] = None,
+    bandwidth: Annotated[
+        int | None, typer.Option(min=0, metavar="MBPS", help="Its network's, Mbit/s.", show_default=False)
+    ] = None,
     fence_agent: Annotated[
         str | None, typer.Option(help="What cuts its power, fence_ipmilan or another.", show_default=False)
     ] = None,
@@ -118,12 +135,20 @@ def register(
         "libvirt_uri": libvirt_uri,
         "migrate_address": migrate_address,
         "labels": labels_from(label or ()),
+        "dedicated": dedicated,
+        "power": _power(idle_watts, max_watts),
+        "bandwidth_mbps": bandwidth,
         "fence": None
         if fence_agent is None
         else {"agent": fence_agent, "options": labels_from(fence_option or (), option="--fence-option")},
     }
     registered = session.client.hosts.register({key: value for key, value in spec.items() if value is not None})
     show_one(session, registered, _FIELDS)
+
+
+def _power(idle: float | None, most: float | None) -> dict[str, float] | None:
+    said = {"idle_w": idle, "max_w": most}
+    return {key: watts for key, watts in said.items() if watts is not None} or None
 
 
 @app.command()

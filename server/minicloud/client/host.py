@@ -14,7 +14,8 @@ class Host(TypedDict, total=False):
     """A host on the wire. Who is no administrator sees its name and state alone.
 
     ``allocated`` is what is promised to VMs: ``cpu``, ``ram_mib``, ``disk_bytes``. ``load`` goes from 0 to 1.
-    ``operation`` is there in the answer to a fence.
+    ``dedicated`` names projects; ``power`` has ``idle_w`` and ``max_w``. ``operation`` is there in the answer to a
+    fence.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Host(TypedDict, total=False):
     labels: dict[str, str]
     accelerator: str
     load: float | None
+    dedicated: list[str]
+    power: dict[str, float] | None
+    bandwidth_mbps: int | None
     libvirt_uri: str
     fence_agent: str | None
     observed_at: str | None

@@ -45,6 +45,9 @@ def _host(host: Row) -> dict[str, Any]:
         "cpu_overcommit": host["cpu_overcommit"],
         "ram_reserved": host["ram_reserved_mib"],
         "architecture": host["architecture"],
+        "dedicated": host["dedicated"],
+        "power": host["power"],
+        "bandwidth_mbps": host["bandwidth_mbps"],
     }
     return _said(written, always=("id", "cpu", "ram", "ram_reserved"))
 

@@ -50,6 +50,17 @@ def test_what_hosts_are_and_measured_is_told(cloud: Cloud) -> None:
     assert "load" not in second
 
 
+def test_what_administrators_say_of_a_host_is_told(cloud: Cloud) -> None:
+    told = {"dedicated": ["blue"], "power": {"idle_w": 90, "max_w": 300}, "bandwidth_mbps": 1000}
+    cloud.call("POST", "/v1/hosts", {"name": "node1", "address": "10.77.0.11", **told})
+    document = exported(cloud)
+    assert {key: document["hosts"][0][key] for key in told} == told
+    view = read(document).hosts[0]
+    assert (view.dedicated, view.bandwidth_mbps) == (frozenset({"blue"}), 1000)
+    assert view.power is not None
+    assert (view.power.idle_w, view.power.max_w) == (90, 300)
+
+
 def test_what_vms_ask_of_each_other_is_told_by_id(cloud: Cloud) -> None:
     cloud.create("cache", labels={"tier": "web"})
     asked = {

@@ -20,6 +20,9 @@ KNOWN = {
     "labels": {"rack": "r1"},
     "cpu_overcommit": None,
     "ram_reserved_mib": None,
+    "dedicated": [],
+    "power": None,
+    "bandwidth_mbps": None,
     "cordoned": False,
     "state": "ready",
     "state_reason": "",
@@ -85,6 +88,18 @@ def test_check_mode_registers_nothing(hosts: Hosts, ask: Run) -> None:
     assert result["changed"]
     assert result["diff"]["after"]["cordoned"]
     assert hosts.kept is None
+
+
+def test_what_the_scheduler_is_told_is_passed_on(hosts: Hosts, ask: Run) -> None:
+    told = {"dedicated": ["shop"], "power": {"idle_w": 90, "max_w": 300}, "bandwidth_mbps": 1000}
+    assert ask("host", name="node1", address="192.0.2.11", **told)["changed"]
+    assert hosts.kept is not None
+    assert {key: hosts.kept[key] for key in told} == told
+    again = ask("host", name="node1", ssh_port=22)
+    assert not again["changed"]
+    cleared = ask("host", name="node1", dedicated=[], power={}, bandwidth_mbps=0)
+    assert cleared["changed"]
+    assert (hosts.kept["dedicated"], hosts.kept["power"], hosts.kept["bandwidth_mbps"]) == ([], {}, 0)
 
 
 def test_what_is_not_said_stays_as_it_is(hosts: Hosts, ask: Run) -> None:
