@@ -27,7 +27,7 @@ def render(decision: Decision) -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, *_left_out(told)])
+    return "\n".join([*lines, *_left_out(told), *_notes(decision)])
 
 
 def _left_out(told: Told) -> Iterator[str]:
@@ -36,6 +36,13 @@ def _left_out(told: Told) -> Iterator[str]:
     if told.refuses > len(told.refused):
         rules = ", ".join(f"{obstacle.rule} {obstacle.hosts:,}" for obstacle in told.obstacles)
         yield f"and {told.refuses - len(told.refused):,} more that refused; in all by rule: {rules}"
+
+
+def _notes(decision: Decision) -> Iterator[str]:
+    if decision.preempts:
+        yield "takes the place of " + ", ".join(f"{one.vm} (priority {one.priority})" for one in decision.preempts)
+    for remedy in decision.told.remedies:
+        yield f"it would fit: {remedy.text} (on {remedy.host})"
 
 
 def _accepted_row(candidate: Candidate, chosen: str | None) -> tuple[str, str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,8 @@ def test_explain_gives_the_score_of_each_host(run: Run) -> None:
     name = new()
     host = run("vm", "create", name, "--wait", "-o", "json").json["host"]
     table = {line.split()[0]: line for line in run("vm", "explain", name).out.splitlines()[1:]}
+    policy = table.pop("policy")
+    assert re.fullmatch(r"policy \S+, version [0-9a-f]{12}", policy)
     assert set(table) == {"idle1", "idle2"}
     assert "chosen" in table[host]
 
