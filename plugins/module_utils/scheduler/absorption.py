@@ -84,7 +84,7 @@ class Absorption:
         self._refresh()
         left = (self._total - self._added(request))[:, None] - self._rooms[:, rows] - self._pieces[:, rows]
         others = self._total[:, None] - self._most_of_others(rows)
-        allowed: Mask = ((others >= self._lost(request, rows)) & (left >= 0)).all(axis=0)
+        allowed: Mask = np.all((others >= self._lost(request, rows)) & (left >= 0), axis=0)
         return allowed
 
     def shortage(self, request: Request, row: int) -> Shortage | None:
@@ -94,7 +94,7 @@ class Absorption:
         lost = self._lost(request, np.array([row]))[:, 0]
         slack: Integers = (self._total - lost)[:, None] - self._needs
         slack[:, row] = self._total - self._added(request) - self._rooms[:, row] - self._pieces[:, row]
-        short = (slack < 0).any(axis=0).nonzero()[0]
+        short = np.flatnonzero(np.any(slack < 0, axis=0))
         if not len(short):
             return None
         failing = int(short[0])
