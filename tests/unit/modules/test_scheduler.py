@@ -163,3 +163,15 @@ def test_alone_it_refuses_what_is_wrong_by_its_path(run_module: Run) -> None:
     result = run_module("scheduler", hosts=hosts, scheduling={"affinity": ["db1"]})
     assert result["failed"]
     assert [problem["field"] for problem in result["error"]["errors"]] == ["scheduling.affinity.0"]
+
+
+def test_alone_it_keeps_what_is_asked_of_the_place(run_module: Run) -> None:
+    hosts = [{"id": "a", "cpu": 8, "ram": "16G"}, {"id": "b", "cpu": 8, "ram": "16G", "labels": {"disk": "nvme"}}]
+    vms = [{"id": "db1", "host": "b", "cpu": 1, "ram": "1G", "labels": {"tier": "db"}}]
+    asked = {
+        "b": {"affinity": ["vm:db1"]},
+        "a": {"anti_affinity": ["tier=db"]},
+    }
+    for host, scheduling in asked.items():
+        assert run_module("scheduler", hosts=hosts, vms=vms, scheduling=scheduling)["host"] == host
+    assert run_module("scheduler", hosts=hosts, scheduling={"host_labels": {"disk": "nvme"}})["host"] == "b"
