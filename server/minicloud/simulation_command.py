@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import typer
-from minicloud_core.model.errors import InputError, MinicloudError
-
 from .cli.exit_code import ExitCode
 from .cli.render import Column, print_json, show_list, show_one
 from .cli.session import Session
@@ -21,6 +18,7 @@ from .simulation.replay import replay
 from .simulation.report import Report
 from .simulation.trace import read_trace
 from .simulation.verdict import Verdict
+from .terminal import refusals_told
 
 
 def simulate(session: Session, fleet: Path, requests: Path, policy: str, out: Path | None) -> None:
@@ -29,7 +27,7 @@ def simulate(session: Session, fleet: Path, requests: Path, policy: str, out: Pa
     :param policy: a shipped policy's name, or a policy file.
     :param out: where each decision goes, a line of JSON each, as soon as it is made; None for nowhere.
     """
-    with _refusals_told():
+    with refusals_told():
         rules = find_policy(policy)
         hosts = load_fleet(fleet, rules)
         with _recorder(out, (fleet, requests)) as record:
@@ -55,30 +53,6 @@ def _recorder(out: Path | None, inputs: tuple[Path, ...]) -> Iterator[Callable[[
         yield record
 
 
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    """What stands in the way, in words and an exit code instead of a stack trace."""
-    try:
-        yield
-    except RefusalError as error:
-        _end(f"{error.message}\n  {error.hint}", error.exit_code, error)
-    except InputError as error:
-        problems = (
-            f"{problem.field}: {problem.message}" + (f" (right: {problem.allowed})" if problem.allowed else "")
-            for problem in error.problems
-        )
-        _end("\n  ".join(problems), ExitCode.INPUT, error)
-    except MinicloudError as error:
-        _end(error.message + (f"\n  {error.hint}" if error.hint else ""), ExitCode.UNEXPECTED, error)
-    except OSError as error:
-        _end(f"{error.filename or ''}: {error.strerror}", ExitCode.UNEXPECTED, error)
-
-
-def _end(text: str, code: int, cause: Exception) -> None:
-    typer.echo(f"minicloud: {text}", err=True)
-    raise typer.Exit(code) from cause
-
-
 def _show(session: Session, report: Report) -> None:
     mapping = report.to_mapping()
     show_one(session, mapping, _SUMMARY)
@@ -95,7 +69,7 @@ def _first_refusal(mapping: Any) -> str:
 
 def _deletes(mapping: Any) -> str:
     refused = mapping["deletes_of_refused"]
-    return f"{mapping['deletes']}" + (f", and {refused} of VMs that had found no host" if refused else "")
+    return f"{mapping['deletes']}" + (f", and {refused} of VMs that had no host" if refused else "")
 
 
 def _fragmentation(mapping: Any) -> str:
@@ -118,6 +92,7 @@ _SUMMARY: Final[list[Column]] = [
     ("policy", lambda mapping: f"{mapping['policy']}, version {mapping['policy_version']}"),
     ("placed", lambda mapping: str(mapping["placed"])),
     ("refused", lambda mapping: str(mapping["refused"])),
+    ("had to leave", lambda mapping: str(mapping["preempted"]) if mapping["preempted"] else ""),
     ("first refusal", _first_refusal),
     ("deleted", _deletes),
     ("fragmentation", _fragmentation),

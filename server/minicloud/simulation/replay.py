@@ -9,6 +9,7 @@ from minicloud_core.model.errors import InputError, Problem
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
+from minicloud_core.scheduler.preemption import Victim
 from minicloud_core.scheduler.request import Request
 
 from .report import Report
@@ -36,7 +37,8 @@ class _Replay:
         self._gauge = Gauge(fleet, policy)
         self._course = Course(self._gauge)
         self._tally = Tally()
-        # VMs that found no host, until they are deleted or found one: whoever wrote the trace knows nothing of that.
+        # VMs that found no host or had to leave theirs, until they are deleted or found one: whoever wrote the trace
+        # knows nothing of that.
         self._homeless: set[str] = set()
         self._deletes, self._deletes_of_refused = 0, 0
         self._cpu_seconds = 0.0
@@ -69,12 +71,23 @@ class _Replay:
 
     def _decide(self, step: Step, request: Request) -> Verdict:
         chosen = self._scheduler.choose_scored(request, now=step.at)
+        victims: tuple[Victim, ...] = ()
         if chosen is None:
-            obstacles = self._scheduler.obstacles(request, now=step.at)
-            return Verdict(step.at, step.vm, None, obstacles=obstacles)
+            plan = self._scheduler.preempt(request, now=step.at)
+            if plan is None:
+                obstacles = self._scheduler.obstacles(request, now=step.at)
+                return Verdict(step.at, step.vm, None, obstacles=obstacles)
+            chosen, victims = (plan.host, plan.score), plan.victims
         host, score = chosen
+        self._evict(victims)
         self._scheduler.take(step.vm, host, request)
-        return Verdict(step.at, step.vm, host, score)
+        return Verdict(step.at, step.vm, host, score, preempts=victims)
+
+    def _evict(self, victims: tuple[Victim, ...]) -> None:
+        """Take VMs off for one that takes their place. They are not placed again."""
+        for victim in victims:
+            self._fleet.remove(victim.vm)
+            self._homeless.add(victim.vm)
 
     def _delete(self, step: Step) -> None:
         if self._fleet.where(step.vm) is not None:
@@ -93,6 +106,7 @@ class _Replay:
             policy_version=self._policy.version,
             placed=tally.placed,
             refused=tally.refused,
+            preempted=tally.preempted,
             deletes=self._deletes,
             deletes_of_refused=self._deletes_of_refused,
             first_refusal=tally.first_refusal,

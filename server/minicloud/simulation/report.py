@@ -61,7 +61,9 @@ class FirstRefusal:
 class Report:
     """The whole of it.
 
-    :param deletes: deletes of VMs that were there; ``deletes_of_refused`` of those that had found no host.
+    :param preempted: VMs that had to leave for others of higher priority.
+    :param deletes: deletes of VMs that were there; ``deletes_of_refused`` of those that had found no host, or had to
+        leave theirs.
     :param fragmentation: None when the trace asked for nothing.
     :param cpu_seconds: CPU time spent deciding; reading and writing files not counted.
     """
@@ -70,6 +72,7 @@ class Report:
     policy_version: str
     placed: int
     refused: int
+    preempted: int
     deletes: int
     deletes_of_refused: int
     first_refusal: FirstRefusal | None
@@ -91,6 +94,7 @@ class Report:
             "creates": self.placed + self.refused,
             "placed": self.placed,
             "refused": self.refused,
+            "preempted": self.preempted,
             "deletes": self.deletes,
             "deletes_of_refused": self.deletes_of_refused,
             "first_refusal": _mapping(self.first_refusal),

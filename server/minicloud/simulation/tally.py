@@ -17,6 +17,7 @@ class Tally:
     def __init__(self) -> None:
         self.placed = 0
         self.refused = 0
+        self.preempted = 0
         self.first_refusal: FirstRefusal | None = None
         self._requests: Counter[str] = Counter()
         self._alone: Counter[str] = Counter()
@@ -28,6 +29,7 @@ class Tally:
         self._disk_bytes += request.disk_bytes
         if verdict.host is not None:
             self.placed += 1
+            self.preempted += len(verdict.preempts)
             return
         if self.first_refusal is None:
             self.first_refusal = FirstRefusal(verdict.at, verdict.vm, self.placed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from minicloud_core.model.errors import InputError
 from minicloud_core.scheduler.document import read_fleet
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.policy import BALANCED, PACK, POLICIES, SPREAD, Policy
+from minicloud_core.scheduler.priority import Precedence
 from minicloud_core.scheduler.request import Request
 
 EXACT = {"cpu_overcommit": 1, "ram_reserved": 0}
@@ -265,3 +267,20 @@ def test_the_same_files_give_the_same_answer(hosts: list[dict[str, Any]], trace:
         return mapping, [verdict.to_mapping() for verdict in verdicts]
 
     assert answer(documents) == answer(documents[::-1])
+
+
+def test_a_vm_of_higher_priority_takes_the_place_of_others_where_the_policy_lets_it() -> None:
+    strict = replace(PACK, name="strict", preemption=Precedence(from_priority=10, victims_below=5))
+    steps = [
+        create("low", 4, 1024, priority=1),
+        create("high", 4, 1024, at=1, priority=10),
+        create("higher", 4, 1024, at=2, priority=11),
+        delete("low", at=3),
+    ]
+    report, verdicts = play(read_fleet([{"id": "a", **SMALL}], at=0), steps, strict)
+    assert [verdict.host for verdict in verdicts] == ["a", "a", None]
+    assert verdicts[1].to_mapping()["preempts"] == [{"vm": "low", "priority": 1}]
+    assert (report.placed, report.refused, report.preempted) == (2, 1, 1)
+    assert (report.deletes, report.deletes_of_refused) == (0, 1)
+    meek, _verdicts = play(read_fleet([{"id": "a", **SMALL}], at=0), steps, PACK)
+    assert (meek.placed, meek.refused, meek.preempted) == (1, 2, 0)
