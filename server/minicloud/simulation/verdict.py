@@ -29,7 +29,7 @@ class Verdict:
     preempts: tuple[Victim, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
-        """A decision line: ``{"at", "id", "host", "score"}``, perhaps with ``preempts``, or with a host that is null and
+        """A decision line: ``{"at", "id", "host", "score"}``, perhaps with ``preempts``, or with no host and
         ``reasons``."""
         line: dict[str, Any] = {"at": self.at, "id": self.vm, "host": self.host}
         if self.score is not None:
