@@ -113,11 +113,12 @@ def _decide_all(
     ctx: Context, session: Session, ledger: Ledger, fleet: StandingFleet, wishes: Sequence[VmWish]
 ) -> list[_Admitted | VmCreation | MinicloudError]:
     scheduler = fleet.scheduler(session, ctx.policy.current())
-    number = counter.upcoming_number(session, "vm")
+    number = first = counter.next_numbers(session, "vm", len(wishes))
     decided: list[_Admitted | VmCreation | MinicloudError] = []
     for wish in wishes:
         decided.append(_decide(ctx, session, ledger, _Fleet(scheduler, fleet.names, number), wish))
         number += isinstance(decided[-1], _Admitted)
+    counter.give_back(session, "vm", first + len(wishes) - number)
     return decided
 
 
@@ -224,7 +225,6 @@ def _write(ctx: Context, session: Session, admitted: Sequence[_Admitted]) -> Seq
     if not admitted:
         return ()
     deeds = [Deed.of(ctx, session, one.wish.actor) for one in admitted]
-    counter.next_numbers(session, "vm", len(admitted))
     rows = [
         one.wish.row(deed, one.image, number=one.number, host=one.host)
         for deed, one in zip(deeds, admitted, strict=True)

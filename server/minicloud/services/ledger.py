@@ -31,7 +31,8 @@ class Ledger:
             keys.lock(session, scope, key)
         names = sorted({wish.project for wish in wishes})
         self._projects = projects.lock_many(session, names)
-        self._used = dict(vms.usage(session, names))
+        limited = [name for name, row in self._projects.items() if quota.limits(row)]
+        self._used = dict(vms.usage(session, limited)) if limited else {}
         self._vms = vms.named(session, names, {wish.spec.name for wish in wishes})
         self._images: dict[str, ImageRow | None] = {}
 

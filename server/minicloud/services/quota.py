@@ -16,16 +16,20 @@ UNITS: Mapping[str, str] = {
 }
 
 
+def limits(project: ProjectRow) -> bool:
+    """Whether there is anything that a project may have only so much of."""
+    return _limits(project) != (None, None, None, None)
+
+
 def check(project: ProjectRow, used: tuple[int, int, int, int], wanted: tuple[int, int, int, int]) -> None:
     """Pure.
 
     :param used: the project's VMs, virtual CPUs, MiB and bytes; ``wanted`` what is to come on top.
     :raises QuotaError: naming each limit that would be passed, with its numbers.
     """
-    limits = (project.vm_limit, project.cpu_limit, project.ram_mib_limit, project.disk_bytes_limit)
     passed = {
         name: {"limit": limit, "used": have, "requested": want}
-        for (name, limit, have, want) in zip(UNITS, limits, used, wanted, strict=True)
+        for (name, limit, have, want) in zip(UNITS, _limits(project), used, wanted, strict=True)
         if limit is not None and have + want > limit
     }
     if passed:
@@ -38,3 +42,7 @@ def check(project: ProjectRow, used: tuple[int, int, int, int], wanted: tuple[in
             hint="delete a VM, ask for less, or have an admin raise the quota",
             details={"limits": passed},
         )
+
+
+def _limits(project: ProjectRow) -> tuple[int | None, int | None, int | None, int | None]:
+    return project.vm_limit, project.cpu_limit, project.ram_mib_limit, project.disk_bytes_limit

@@ -29,12 +29,6 @@ _NEXT: Final = (
 )
 
 
-def upcoming_number(session: Session, name: str) -> int:
-    """The number that will be given out next, for this transaction alone: other takers wait until it ends."""
-    last: int = session.execute(_NEXT, {"counter": name, "count": 0}).scalar_one()
-    return last + 1
-
-
 def next_numbers(session: Session, name: str, count: int) -> int:
     """Take the next numbers, ``count`` of them.
 
@@ -44,3 +38,9 @@ def next_numbers(session: Session, name: str, count: int) -> int:
     """
     last: int = session.execute(_NEXT, {"counter": name, "count": count}).scalar_one()
     return last - count + 1
+
+
+def give_back(session: Session, name: str, count: int) -> None:
+    """Have the last numbers that this transaction took given out again; nobody else has any that follow them."""
+    if count:
+        session.execute(_NEXT, {"counter": name, "count": -count})
