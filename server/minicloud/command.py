@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
-from minicloud_core.model.errors import MinicloudError
 from pydantic import ValidationError
 
 from . import daemon, log
 from .initialisation import initialise
-from .refusal import RefusalError
 from .settings import Settings
+from .terminal import refusals_told
 
 
 def init(given: Mapping[str, Any], token_file: Path | None, *, new_token: bool, as_json: bool) -> None:
@@ -26,7 +24,7 @@ def init(given: Mapping[str, Any], token_file: Path | None, *, new_token: bool, 
     :param token_file: where the token goes; None for standard output.
     :param as_json: tell it to a program.
     """
-    with _refusals_told():
+    with refusals_told():
         settings = read_settings(given)
         log.configure(settings.log_level, settings.log_format)
         secret = initialise(settings, new_token=new_token).secret
@@ -39,7 +37,7 @@ def serve(given: Mapping[str, Any], token_file: Path | None, *, init_first: bool
     """Run the service until it is told to stop."""
     if init_first:
         init(given, token_file, new_token=False, as_json=False)
-    with _refusals_told():
+    with refusals_told():
         daemon.serve(read_settings(given))
 
 
@@ -68,22 +66,6 @@ def write_private(path: Path, secret: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{secret}\n")
     draft.replace(path)
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    """What stands in the way, in words and an exit code instead of a stack trace."""
-    try:
-        yield
-    except RefusalError as error:
-        _say(f"minicloud: {error.message}\n  {error.hint}")
-        raise typer.Exit(error.exit_code) from error
-    except MinicloudError as error:
-        _say(f"minicloud: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
-        raise typer.Exit(1) from error
-    except OSError as error:
-        _say(f"minicloud: {error.filename or ''}: {error.strerror}")
-        raise typer.Exit(1) from error
 
 
 def _tell(settings: Settings, secret: str, token_file: Path | None, *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 from minicloud.cli.app import app
 from minicloud.cli.session import OutputOption, session_of
 from minicloud.fleet_command import app as fleet_app
+from minicloud.planning_command import register as register_planning
 from minicloud.policy_command import app as policy_app
 
 StateDirOption = Annotated[
@@ -28,6 +29,7 @@ TokenFileOption = Annotated[
 
 app.add_typer(policy_app, name="policy")
 app.add_typer(fleet_app, name="fleet")
+register_planning(app)
 
 
 @app.command()

@@ -28,6 +28,7 @@ def check(
 ) -> None:
     """Say "ok NAME VERSION", or every mistake with its line and column and exit with 2."""
     from .policy_file import PolicyFileError, read_policy_file  # noqa: PLC0415
+    from .terminal import give_up  # noqa: PLC0415
 
     as_json = session_of(ctx, output).json
     try:
@@ -40,7 +41,7 @@ def check(
                 typer.echo(f"{file}:{mistake}")
         raise typer.Exit(error.exit_code) from error
     except RefusalError as error:
-        raise _refused(error) from error
+        give_up(error.message, error.hint, code=error.exit_code, cause=error)
     if as_json:
         print_json({"ok": True, "name": policy.name, "version": policy.version})
     else:
@@ -59,11 +60,10 @@ def show(
     """Print a policy as a file that says all of it by itself."""
     from .policy_file import find_policy, to_yaml  # noqa: PLC0415
     from .settings import Settings  # noqa: PLC0415
+    from .terminal import refusals_told  # noqa: PLC0415
 
-    try:
+    with refusals_told():
         found = find_policy(policy or Settings().policy)
-    except RefusalError as error:
-        raise _refused(error) from error
     if session_of(ctx, output).json:
         print_json({"version": found.version, "policy": found.to_mapping()})
     else:
@@ -92,21 +92,15 @@ def test(
 
     from .policy_file import find_policy  # noqa: PLC0415
     from .policy_trial import try_policy  # noqa: PLC0415
+    from .terminal import refusals_told  # noqa: PLC0415
 
     session = session_of(ctx, output)
-    try:
+    with refusals_told():
         other = find_policy(policy)
         deciding = None if against is None else find_policy(against)
-    except RefusalError as error:
-        raise _refused(error) from error
     try:
         try_policy(session, other, against=deciding, last=last)
     except InputError as error:
         problems = "\n  ".join(f"{problem.field}: {problem.message}" for problem in error.problems)
         typer.echo(f"minicloud: the service tells what this command does not know\n  {problems}", err=True)
         raise typer.Exit(ExitCode.UNEXPECTED) from error
-
-
-def _refused(error: RefusalError) -> typer.Exit:
-    typer.echo(f"minicloud: {error.message}\n  {error.hint}", err=True)
-    return typer.Exit(error.exit_code)

@@ -15,6 +15,7 @@ from minicloud_core.model.errors import InputError
 from minicloud_core.scheduler.policy import POLICIES, Policy
 from minicloud_core.scheduler.policy_document import read_policy
 
+from .cli.exit_code import ExitCode
 from .marked_yaml import Mistake, Page
 from .refusal import RefusalError
 from .services.policy import FixedPolicy, PolicySource
@@ -26,7 +27,6 @@ SUFFIXES: Final = (".yml", ".yaml", ".json")
 _LOOK_EVERY: Final = 1.0
 # Seconds after which a file's time of change tells it from later ones; two changes in one tick of the clock look alike.
 _SETTLED: Final = 2.0
-_INPUT: Final = 2
 
 
 def to_yaml(policy: Policy) -> str:
@@ -42,7 +42,7 @@ class PolicyFileError(RefusalError):
         self.mistakes = tuple(sorted(mistakes))
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "\n  ".join(f"{path}:{mistake}" for mistake in self.mistakes)
-        super().__init__(f"the policy {path} has {count}", hint=lines, exit_code=_INPUT)
+        super().__init__(f"the policy {path} has {count}", hint=lines, exit_code=ExitCode.INPUT)
 
 
 def open_policy(text: str) -> PolicySource:
@@ -66,7 +66,7 @@ def find_policy(text: str) -> Policy:
     raise RefusalError(
         f"{text!r} is not a policy",
         hint=f"one of {', '.join(sorted(POLICIES))} is, or a file that ends in {' or '.join(SUFFIXES)}",
-        exit_code=_INPUT,
+        exit_code=ExitCode.INPUT,
     )
 
 
@@ -188,7 +188,7 @@ def _read(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> RefusalError:
-    return RefusalError(f"the policy {path} cannot be read", hint=f"{path}: {error.strerror}", exit_code=_INPUT)
+    return RefusalError(f"the policy {path} cannot be read", hint=f"{path}: {error.strerror}", exit_code=ExitCode.INPUT)
 
 
 def _digest(content: bytes) -> str:
