@@ -274,8 +274,8 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.api import (
     failure_of,
     path_of,
 )
-from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import InputError, MinicloudError
-from ansible_collections.minicloud.libvirt.plugins.module_utils.model.scheduling import check_spread, read_scheduling
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import MinicloudError
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.scheduling import read_scheduling
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.units import GIB, parse_bytes, parse_mib
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.vm import DEFAULT_CPU, DEFAULT_RAM_MIB
 from ansible_collections.minicloud.libvirt.plugins.module_utils.operation import await_operation
@@ -284,7 +284,10 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.pipeli
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.policy import policy_named
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.request import DEFAULT_PROJECT, Request
 from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.table import render
-from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.vm_request import with_scheduling
+from ansible_collections.minicloud.libvirt.plugins.module_utils.scheduler.vm_request import (
+    check_scheduling,
+    with_scheduling,
+)
 
 _SPEC = ("name", "cpu", "ram", "image", "disks", "nics", "cloud_init", "labels", "host")
 
@@ -342,9 +345,6 @@ def _request(params: dict[str, Any]) -> Request:
     sizes = [disk.get("size") if isinstance(disk, dict) else disk for disk in params["disks"] or []]
     labels = as_labels(params["labels"] or {})
     asked = read_scheduling(_scheduling(params))
-    problems = check_spread(asked, labels)
-    if problems:
-        raise InputError(problems)
     request = Request(
         cpu=DEFAULT_CPU if params["cpu"] is None else params["cpu"],
         ram_mib=DEFAULT_RAM_MIB if params["ram"] is None else parse_mib(params["ram"], field="ram"),
@@ -354,7 +354,9 @@ def _request(params: dict[str, Any]) -> Request:
         exclude=frozenset(params["exclude"]),
         project=params["project"] or DEFAULT_PROJECT,
     )
-    return with_scheduling(request, asked, {str(vm["id"]): str(vm["id"]) for vm in params["vms"] if "id" in vm})
+    request = with_scheduling(request, asked, {str(vm["id"]): str(vm["id"]) for vm in params["vms"] if "id" in vm})
+    check_scheduling(request)
+    return request
 
 
 def _scheduling(params: dict[str, Any]) -> dict[str, Any]:

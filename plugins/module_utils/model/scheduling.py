@@ -37,16 +37,8 @@ _KEY = re.compile(KEY_PATTERN)
 _GROUP = re.compile(GROUP_PATTERN)
 _FEATURE = re.compile(FEATURE_PATTERN)
 
-# Lists of terms, hard ones first. The two halves of a pair contradict each other where they name the same.
+# Lists of terms, hard ones first.
 TERM_FIELDS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
-_OPPOSED: Final = (
-    ("affinity", "anti_affinity"),
-    ("affinity", "prefer_apart"),
-    ("anti_affinity", "prefer_with"),
-    ("prefer_with", "prefer_apart"),
-)
-# A host by itself is the smallest domain that a failure takes.
-HOST: Final = "host"
 
 
 @dataclass(frozen=True)
@@ -139,8 +131,8 @@ def read_scheduling(value: Any, key: str = "scheduling") -> SchedulingSpec:
     """Read what a caller wrote, naming every field that is wrong at once.
 
     :param key: the field's path, for problems.
-    :raises InputError: with one problem for each wrong field; unknown fields are wrong, and so are rules that no host
-        could keep together.
+    :raises InputError: with one problem for each wrong field; unknown fields are wrong. What contradicts itself is
+        refused where a request is made of it.
     """
     if not isinstance(value, Mapping):
         raise InputError([Problem(key, "a mapping is needed", '{"anti_affinity": ["group:db"]}')])
@@ -159,23 +151,9 @@ def read_scheduling(value: Any, key: str = "scheduling") -> SchedulingSpec:
         cpu_features=reader.read("cpu_features", _read_features, ()),
         bandwidth_mbps=reader.read("bandwidth_mbps", _read_bandwidth, 0),
     )
-    problems = reader.problems or list(_conflicts(spec, key))
-    if problems:
-        raise InputError(problems)
+    if reader.problems:
+        raise InputError(reader.problems)
     return spec
-
-
-def check_spread(spec: SchedulingSpec, labels: Mapping[str, str], key: str = "scheduling") -> list[Problem]:
-    """Problems with spreading a VM of those labels: it has to be one of those that are counted."""
-    problems = []
-    for index, spread in enumerate(spec.spread):
-        if spread.label is None and spec.group is None:
-            message = "nothing says which VMs are counted"
-            problems.append(Problem(f"{key}.spread.{index}", message, "with a group, or with the label of a VM"))
-        elif spread.label is not None and spread.label not in labels:
-            allowed = "one of the VM's labels" + (": " + ", ".join(sorted(labels)) if labels else ", which has none")
-            problems.append(Problem(f"{key}.spread.{index}.label", f"the VM has no label {spread.label}", allowed))
-    return problems
 
 
 class _Reader:
@@ -200,21 +178,6 @@ class _Reader:
         except InputError as error:
             self.problems.extend(error.problems)
             return default
-
-
-def _conflicts(spec: SchedulingSpec, key: str) -> Iterator[Problem]:
-    """Rules that contradict each other, with both of them named."""
-    for wanted, unwanted in _OPPOSED:
-        for term in getattr(spec, wanted):
-            if term in getattr(spec, unwanted):
-                where = getattr(spec, unwanted).index(term)
-                message = f"{term} is in {key}.{wanted} as well, and no host can keep both"
-                yield Problem(f"{key}.{unwanted}.{where}", message, f"in {wanted} or in {unwanted}")
-    together = f"group:{spec.group}" in spec.affinity
-    for index, spread in enumerate(spec.spread):
-        if together and spread.by == HOST and spread.label is None:
-            message = f"{key}.affinity keeps group {spec.group} on one host, and this keeps it apart"
-            yield Problem(f"{key}.spread.{index}", message, "one of the two")
 
 
 def _read_labels(value: Any, key: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .errors import InputError, Problem
 from .name import check_labels, check_name
-from .scheduling import SchedulingSpec, check_spread, read_scheduling
+from .scheduling import SchedulingSpec, read_scheduling
 from .transition import TransitionTable
 from .units import GIB, MIB, format_mib, parse_bytes, parse_mib
 
@@ -209,7 +209,6 @@ def parse_spec(body: Mapping[str, Any]) -> VmSpec:
         host=parser.read("host", _read_name, None),
         scheduling=parser.read("scheduling", read_scheduling, SchedulingSpec()),
     )
-    parser.problems += check_spread(spec.scheduling, spec.labels)
     if body.get("name") is None:
         parser.problems.append(Problem("name", "a name is needed", "a name such as web01"))
     if parser.problems:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from ..model.errors import InputError
 from ..model.scheduling import SchedulingSpec
 from ..model.vm import VmSpec
+from .conflict import conflicts
 from .request import Request
 from .spread import Spread
 from .term import VM, vm_term
@@ -30,6 +32,7 @@ def request_of(
     :param disk_bytes: all its disks together, where an image adds one that the spec does not name.
     :param architecture: that of what it boots from; None for any.
     :param ids: for VMs that the spec names, their ids; see :func:`with_scheduling`.
+    :raises InputError: when it asks for what contradicts itself.
     """
     request = Request(
         cpu=spec.cpu,
@@ -40,7 +43,16 @@ def request_of(
         project=project,
         architecture=architecture,
     )
-    return with_scheduling(request, spec.scheduling, ids or {})
+    asked = with_scheduling(request, spec.scheduling, ids or {})
+    check_scheduling(asked)
+    return asked
+
+
+def check_scheduling(request: Request) -> None:
+    """:raises InputError: when a request asks for what contradicts itself; fields are those of a spec."""
+    problems = conflicts(request, "scheduling")
+    if problems:
+        raise InputError(problems)
 
 
 def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, str]) -> Request:

@@ -338,3 +338,35 @@ def test_a_claimed_migration_names_both_ends(cloud: Cloud) -> None:
 def test_only_a_claim_shows_the_order(cloud: Cloud) -> None:
     answer = cloud.create()
     assert not {"order", "connection", "destination", "image_order", "lease"} & set(answer)
+
+
+def test_vms_that_keep_apart_are_placed_apart_and_then_refused_with_the_rule(cloud: Cloud) -> None:
+    asked = {"group": "db", "anti_affinity": ["group:db"], "priority": 5}
+    first, second = (cloud.create(name, scheduling=asked) for name in ("db1", "db2"))
+    assert {first["host"], second["host"]} == {"node1", "node2"}
+    assert cloud.get("/v1/vms/db1")["scheduling"] == asked
+    problem = refused(
+        cloud.call("POST", "/v1/vms", {"name": "db3", "scheduling": asked}), 409, "minicloud.host.no_capacity"
+    )
+    assert {reason["rule"] for reasons in problem["details"]["hosts"].values() for reason in reasons} == {
+        "anti_affinity"
+    }
+    near = cloud.create("cache", scheduling={"affinity": ["vm:db1"]})
+    assert near["host"] == first["host"]
+
+
+def test_what_is_wrong_with_a_place_is_refused_by_its_path(cloud: Cloud) -> None:
+    before = cloud.rows()
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"afinity": ["vm:a"]}, "scheduling.afinity"),
+        ({"affinity": ["web01"]}, "scheduling.affinity.0"),
+        ({"affinity": ["vm:nobody"]}, "scheduling.affinity.0"),
+        ({"affinity": ["tier=a"], "anti_affinity": ["tier=a"]}, "scheduling.anti_affinity"),
+        ({"spread": ["rack"]}, "scheduling.spread.0"),
+        ({"priority": 1001}, "scheduling.priority"),
+    ]
+    for asked, field in wrong:
+        body = {"name": "db1", "scheduling": asked}
+        for path in ("/v1/vms", "/v1/vms?dry_run=true", "/v1/placements"):
+            assert fields(cloud.call("POST", path, body).json()) == {field}, path
+    assert cloud.rows() == before

@@ -8,15 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minicloud_core.model.errors import InputError, Problem
+from minicloud_core.model.errors import InputError
 from minicloud_core.model.scheduling import SchedulingSpec, SpreadSpec, read_scheduling
 from minicloud_core.model.vm import VmSpec, parse_spec
-
-
-def refused(body: Any) -> list[Problem]:
-    with pytest.raises(InputError) as caught:
-        read_scheduling(body)
-    return list(caught.value.problems)
 
 
 def test_every_field_is_read() -> None:
@@ -93,45 +87,6 @@ def test_what_is_wrong_is_named_field_by_field(body: Any, fields: set[str]) -> N
         read_scheduling(body, "p")
     assert {problem.field for problem in caught.value.problems} == fields
     assert all(problem.allowed for problem in caught.value.problems)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "unwanted"),
-    [
-        ("affinity", "anti_affinity"),
-        ("affinity", "prefer_apart"),
-        ("anti_affinity", "prefer_with"),
-        ("prefer_with", "prefer_apart"),
-    ],
-)
-def test_rules_that_contradict_each_other_are_refused_with_both_named(wanted: str, unwanted: str) -> None:
-    (problem,) = refused({wanted: ["tier=a", "group:db"], unwanted: ["vm:x", "group:db"]})
-    named = {problem.field.rpartition(".")[0], *(word for word in problem.message.split() if "." in word)}
-    assert named == {f"scheduling.{wanted}", f"scheduling.{unwanted}"}
-
-
-def test_what_is_required_may_be_preferred_as_well() -> None:
-    assert read_scheduling({"affinity": ["group:db"], "prefer_with": ["group:db"]}).affinity == ("group:db",)
-
-
-def test_a_group_cannot_be_kept_together_and_apart() -> None:
-    (problem,) = refused({"group": "db", "affinity": ["group:db"], "spread": ["rack", "host"]})
-    assert problem.field == "scheduling.spread.1"
-    assert "scheduling.affinity" in problem.message
-    together = read_scheduling({"group": "db", "affinity": ["group:cache"], "spread": ["host"]})
-    assert together.spread == (SpreadSpec("host"),)
-
-
-def test_spreading_needs_somebody_to_count() -> None:
-    with pytest.raises(InputError) as caught:
-        parse_spec({"name": "a", "scheduling": {"spread": ["rack"]}})
-    assert [problem.field for problem in caught.value.problems] == ["scheduling.spread.0"]
-    by_tier = {"spread": [{"by": "rack", "label": "tier"}]}
-    with pytest.raises(InputError) as caught:
-        parse_spec({"name": "a", "labels": {"role": "db"}, "scheduling": by_tier})
-    assert [problem.field for problem in caught.value.problems] == ["scheduling.spread.0.label"]
-    assert parse_spec({"name": "a", "labels": {"tier": "db"}, "scheduling": by_tier}).scheduling.spread
-    assert parse_spec({"name": "a", "scheduling": {"group": "db", "spread": ["rack"]}}).scheduling.spread
 
 
 words = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=10)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from minicloud_core.model.errors import InputError
 from minicloud_core.model.scheduling import read_scheduling
 from minicloud_core.model.vm import parse_spec
 from minicloud_core.scheduler.request import Request
@@ -75,3 +79,20 @@ def test_a_vm_that_is_named_twice_is_asked_about_once() -> None:
 def test_who_asks_for_nothing_gets_the_same_request() -> None:
     request = Request(1, 512)
     assert with_scheduling(request, read_scheduling({}), {}) is request
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"affinity": ["tier=a", "group:db"], "anti_affinity": ["group:db"]}, "scheduling.anti_affinity"),
+        ({"affinity": ["vm:cache"], "prefer_apart": ["vm:vm-3"]}, "scheduling.prefer_apart"),
+        ({"group": "db", "affinity": ["group:db"], "spread": ["rack"]}, "scheduling.spread.0"),
+        ({"spread": ["rack"]}, "scheduling.spread.0"),
+        ({"group": "db", "spread": ["host", {"by": "rack", "label": "role"}]}, "scheduling.spread.1.label"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_by_its_path(asked: dict[str, Any], field: str) -> None:
+    spec = parse_spec({"name": "a", "labels": {"tier": "db"}, "scheduling": asked})
+    with pytest.raises(InputError) as caught:
+        request_of(spec, project="default", ids={"cache": "vm-3", "vm-3": "vm-3"})
+    assert [problem.field for problem in caught.value.problems] == [field]
