@@ -29,14 +29,23 @@ Answer = TypeVar("Answer")
 Work = Callable[[Sequence[One]], "Sequence[Answer | MinicloudError]"]
 
 
+class _Ticket(Generic[One, Answer]):
+    """A job in line. Its thread sleeps until the job is done, or until it is its turn to lead."""
+
+    def __init__(self, job: One) -> None:
+        self.job = job
+        self.future: Future[Answer] = Future()
+        self.called = threading.Event()
+
+
 class Turns(Generic[One, Answer]):
     """A line of jobs. Nobody waits for company: a turn takes whoever has come while the one before went on."""
 
     def __init__(self, at_most: int = AT_MOST) -> None:
         self._at_most = at_most
-        self._waiting: deque[tuple[One, Future[Answer]]] = deque()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._waiting: deque[_Ticket[One, Answer]] = deque()
+        self._busy = False
 
     @property
     def waiting(self) -> int:
@@ -47,7 +56,7 @@ class Turns(Generic[One, Answer]):
     @property
     def busy(self) -> bool:
         """Whether a turn is under way."""
-        return self._turn.locked()
+        return self._busy
 
     def take(self, job: One, work: Work[One, Answer]) -> Answer:
         """Have a job done, by this thread or by another that is there already.
@@ -55,46 +64,61 @@ class Turns(Generic[One, Answer]):
         :param work: what to do with the jobs of a turn; the same for all.
         :raises MinicloudError: the job's own error.
         """
-        future: Future[Answer] = Future()
+        ticket: _Ticket[One, Answer] = _Ticket(job)
         with self._lock:
-            self._waiting.append((job, future))
-        with self._turn:
-            while not future.done():
-                self._carry_out(self._next(), work)
-        return future.result()
+            self._waiting.append(ticket)
+            leads, self._busy = not self._busy, True
+        if not leads:
+            ticket.called.wait()
+        if not ticket.future.done():
+            self._lead(ticket, work)
+        return ticket.future.result()
 
-    def _next(self) -> list[tuple[One, Future[Answer]]]:
+    def _lead(self, ticket: _Ticket[One, Answer], work: Work[One, Answer]) -> None:
+        """Take turns until the own job is done, then leave the line to the next in it."""
+        try:
+            while not ticket.future.done():
+                self._carry_out(self._next(), work)
+        finally:
+            with self._lock:
+                self._busy = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].called.set()
+
+    def _next(self) -> list[_Ticket[One, Answer]]:
         """The jobs of the next turn; those that have a key in common with an earlier one stay in line."""
-        taken: list[tuple[One, Future[Answer]]] = []
-        left: deque[tuple[One, Future[Answer]]] = deque()
+        taken: list[_Ticket[One, Answer]] = []
+        left: deque[_Ticket[One, Answer]] = deque()
         keys: set[Hashable] = set()
         with self._lock:
-            for job, future in self._waiting:
-                if len(taken) < self._at_most and keys.isdisjoint(job.keys):
-                    taken.append((job, future))
+            for ticket in self._waiting:
+                if len(taken) < self._at_most and keys.isdisjoint(ticket.job.keys):
+                    taken.append(ticket)
                 else:
-                    left.append((job, future))
-                keys |= job.keys
+                    left.append(ticket)
+                keys |= ticket.job.keys
             self._waiting = left
         return taken
 
-    def _carry_out(self, taken: Sequence[tuple[One, Future[Answer]]], work: Work[One, Answer]) -> None:
+    def _carry_out(self, taken: Sequence[_Ticket[One, Answer]], work: Work[One, Answer]) -> None:
         try:
-            answers = work([job for job, _future in taken])
+            answers = work([ticket.job for ticket in taken])
         except BaseException as error:
             self._fail(taken, work, error)
             return
-        for (_job, future), answer in zip(taken, answers, strict=True):
+        for ticket, answer in zip(taken, answers, strict=True):
             if isinstance(answer, MinicloudError):
-                future.set_exception(answer)
+                ticket.future.set_exception(answer)
             else:
-                future.set_result(answer)
+                ticket.future.set_result(answer)
+            ticket.called.set()
 
-    def _fail(self, taken: Sequence[tuple[One, Future[Answer]]], work: Work[One, Answer], error: BaseException) -> None:
+    def _fail(self, taken: Sequence[_Ticket[One, Answer]], work: Work[One, Answer], error: BaseException) -> None:
         """None was done. One that stands in the others' way is found by trying each by itself."""
         if len(taken) == 1 or isinstance(error, UnavailableError) or not isinstance(error, Exception):
-            for _job, future in taken:
-                future.set_exception(error)
+            for ticket in taken:
+                ticket.future.set_exception(error)
+                ticket.called.set()
             return
-        for one in taken:
-            self._carry_out([one], work)
+        for ticket in taken:
+            self._carry_out([ticket], work)
