@@ -86,8 +86,7 @@ class Ageing:
         halved = np.count_nonzero(now > self._half_until, axis=0)
         weights = np.where(halved == HALVINGS, 0.0, 0.5**halved)
         troubles = np.bincount(self._measured.failed_row, weights, len(self._measured.at))
-        worth: Vector = 1.0 / (1.0 + troubles)
-        return worth
+        return 1.0 / (1.0 + troubles.astype(np.float64))
 
     def _until(self, now: float) -> float:
         """Just after the next step: what holds up to a moment holds at that moment too."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .absorption import Absorption
 from .ageing import Ageing
@@ -16,13 +16,19 @@ from .grain import GRAINS
 from .limit_columns import LimitColumns
 from .limits import Limits
 from .power_columns import PowerColumns
+from .request import Request
 
 if TYPE_CHECKING:
-    from .arrays import Rows
+    from .arrays import Integers, Mask, Rows, Vector
 
 
 class Board:
-    """Columns derived from a fleet's, brought up to date by :meth:`refresh`. Virtual CPUs are counted in grains."""
+    """Columns derived from a fleet's, brought up to date by :meth:`refresh`. Virtual CPUs are counted in grains.
+
+    ``cpu_free`` and ``ram_free`` are what is left for VMs that share threads and want no huge pages. A virtual CPU that
+    has a thread for itself takes with it all that the thread could have promised. Huge pages are room of their own:
+    whoever wants them takes nothing of the rest, and nobody else takes them.
+    """
 
     def __init__(self, fleet: Fleet, limits: Limits) -> None:
         self.fleet, self.limits = fleet, limits
@@ -32,7 +38,9 @@ class Board:
         self.ram_reserved = reserved.astype(np.int64)
         # Whole CPUs of a host, told apart in grains: 100 threads x 1.15 are 115, whatever floating point makes of it.
         self.cpu_limit = np.rint(fleet.cpu * self.overcommit * GRAINS) // GRAINS * GRAINS
-        self.ram_limit = np.maximum(fleet.ram - self.ram_reserved, 0)
+        self.ram_limit = np.maximum(fleet.ram - self.ram_reserved - fleet.huge, 0)
+        # A node that a host has not holds -1 MiB of huge pages too.
+        self.node_huge_limit = np.where(fleet.node_ram < 0, -1, fleet.node_huge)
         self.node_cpu_limit = np.rint(fleet.node_cpu * self.overcommit[:, None] * GRAINS)
         self.cpu_free = np.empty_like(self.cpu_limit)
         self.ram_free = np.empty_like(self.ram_limit)
@@ -77,11 +85,76 @@ class Board:
         )
         return max(((limit - free) / limit if limit else 1.0) for limit, free in shares)
 
+    def cpu_taken(self, request: Request, rows: Rows) -> float | Vector:
+        """What a request would take of ``cpu_free``."""
+        if not request.pinned:
+            return request.cpu_grains
+        pinned = self.fleet.pinned_used[rows]
+        return self._cpu_beside(pinned, rows) - self._cpu_beside(pinned + request.cpu_grains, rows)
+
+    def threads_free(self, row: int) -> float:
+        """How many threads of a host VMs could still have for themselves."""
+        overcommit, pinned = float(self.overcommit[row]), float(self.fleet.pinned_used[row])
+        shared = float(self.fleet.cpu_used[row]) - pinned
+        if overcommit < 1:
+            return max(0.0, float(self.cpu_free[row]) / GRAINS)
+        return max(0.0, float(self.fleet.cpu[row]) - (shared / overcommit + pinned) / GRAINS)
+
+    def ram_left(self, request: Request, rows: Rows) -> Integers:
+        """MiB of the kind that a request wants."""
+        if request.huge_pages:
+            left: Integers = self.fleet.huge[rows] - self.fleet.huge_used[rows]
+        else:
+            left = self.ram_free[rows]
+        return left
+
+    def nodes_take(self, request: Request, nodes: int, rows: Rows) -> Mask:
+        """Which NUMA nodes have room for one of so many equal parts of a request: hosts by nodes."""
+        cpu, _ram = self.part_taken(request, nodes, rows)
+        _cpu, ram = request.on_each(nodes)
+        wanted = cpu[:, None] if request.pinned else cpu
+        room: Mask = (self.node_cpu_free[rows] >= wanted) & (self.nodes_left(request, rows) >= ram)
+        return room
+
+    def nodes_left(self, request: Request, rows: Rows) -> Integers:
+        """MiB of the kind that a request wants, by NUMA node; -1 where there is no such node."""
+        if request.huge_pages:
+            left: Integers = self.node_huge_limit[rows] - self.fleet.node_huge_used[rows]
+        else:
+            left = self.node_ram_free[rows]
+        return left
+
+    def part_taken(self, request: Request, nodes: int, rows: Rows) -> tuple[Any, int]:
+        """What one of so many equal parts of a request would take of ``node_cpu_free``, a number or one for each host,
+        and of ``node_ram_free``."""
+        cpu, ram = request.on_each(nodes)
+        return (np.rint(cpu * self._thread[rows]) if request.pinned else cpu), (0 if request.huge_pages else ram)
+
+    @cached_property
+    def _thread(self) -> Vector:
+        """What a thread is worth: virtual CPUs that it could have promised, one at least."""
+        return np.maximum(self.overcommit, 1.0)
+
+    def _cpu_beside(self, pinned: Vector, rows: Rows) -> Vector:
+        """What may be promised beside virtual CPUs that have threads of their own."""
+        shared = np.rint((self.fleet.cpu[rows] * GRAINS - pinned) * self.overcommit[rows]) // GRAINS * GRAINS
+        return np.where(self.overcommit[rows] >= 1, shared, self.cpu_limit[rows] - pinned)
+
     def _compute(self, rows: Rows) -> None:
         fleet = self.fleet
         self.cpu_free[rows] = self.cpu_limit[rows] - fleet.cpu_used[rows]
         self.ram_free[rows] = self.ram_limit[rows] - fleet.ram_used[rows]
+        if fleet.pins:
+            pinned = fleet.pinned_used[rows]
+            self.cpu_free[rows] = self._cpu_beside(pinned, rows) - (fleet.cpu_used[rows] - pinned)
+        if fleet.has_huge:
+            self.ram_free[rows] += fleet.huge_used[rows]
         self.disk_free[rows] = fleet.disk[rows] - fleet.disk_used[rows]
         if fleet.node_cpu.shape[1]:
             self.node_cpu_free[rows] = self.node_cpu_limit[rows] - fleet.node_cpu_used[rows]
             self.node_ram_free[rows] = fleet.node_ram[rows] - fleet.node_ram_used[rows]
+            if fleet.pins:
+                more = self._thread[rows][:, None] - 1.0
+                self.node_cpu_free[rows] -= np.rint(fleet.node_pinned_used[rows] * more)
+            if fleet.has_huge:
+                self.node_ram_free[rows] -= fleet.node_huge[rows] - fleet.node_huge_used[rows]

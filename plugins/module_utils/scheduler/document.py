@@ -112,6 +112,8 @@ class _FleetReader(FieldReader):
             else:
                 message = f"too few NUMA nodes of {host} have room for a part of it, {vm.request.numa} wanted"
                 self.refuse(f"{field}.numa", message, "as many nodes as it has room on, or none")
+            if not vm.running:
+                fleet.not_running.add(vm.id)
         # What was settled is not what is asked for lately.
         fleet.mix = Mix()
 
@@ -124,6 +126,4 @@ def _has_nodes(board: Board, request: Request, host: str) -> bool:
     """Whether a host has as many NUMA nodes with room, whatever else speaks against it: the VM is there already."""
     board.refresh()
     row = board.fleet.rows[host]
-    cpu, ram = request.on_each(request.numa)
-    fitting = (board.node_cpu_free[row] >= cpu) & (board.node_ram_free[row] >= ram)
-    return int(fitting.sum()) >= request.numa
+    return int(board.nodes_take(request, request.numa, slice(row, row + 1)).sum()) >= request.numa

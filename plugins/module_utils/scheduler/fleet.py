@@ -77,6 +77,11 @@ class Fleet:
         self.cpu_used = np.array([grains(host.allocated_cpu) for host in hosts], dtype=np.float64)
         self.ram_used = np.array([host.allocated_ram_mib for host in hosts], dtype=np.int64)
         self.disk_used = np.array([host.allocated_disk_bytes for host in hosts], dtype=np.int64)
+        self.huge = np.array([host.huge_pages_mib for host in hosts], dtype=np.int64)
+        self.huge_used = np.array([host.allocated_huge_pages_mib for host in hosts], dtype=np.int64)
+        self.pinned_used = np.array([grains(host.allocated_pinned_cpu) for host in hosts], dtype=np.float64)
+        # Whether any VM ever had threads of its own; where none has, nothing need be told apart. Likewise has_huge.
+        self.pins = bool(self.pinned_used.any())
         # A host of which no bandwidth is known has none to promise.
         self.bandwidth = np.array([host.bandwidth_mbps or 0 for host in hosts], dtype=np.int64)
         self.bandwidth_used = np.array([host.allocated_bandwidth_mbps for host in hosts], dtype=np.int64)
@@ -97,12 +102,17 @@ class Fleet:
         most = max((len(host.numa) for host in self.hosts), default=0)
         self.node_cpu = np.zeros((len(self.hosts), most), dtype=np.float64)
         self.node_ram = np.full((len(self.hosts), most), -1, dtype=np.int64)
+        self.node_huge = np.zeros((len(self.hosts), most), dtype=np.int64)
         for row, host in enumerate(self.hosts):
             for node, has in enumerate(host.numa):
                 self.node_cpu[row, node], self.node_ram[row, node] = has.cpu, has.ram_mib
+                self.node_huge[row, node] = has.huge_pages_mib
         self.numa_told = np.array([bool(host.numa) for host in self.hosts], dtype=np.bool_)
         self.node_cpu_used = np.zeros_like(self.node_cpu)
         self.node_ram_used = np.zeros_like(self.node_ram)
+        self.has_huge = bool(self.huge.any() or self.huge_used.any() or self.node_huge.any())
+        self.node_huge_used = np.zeros_like(self.node_ram)
+        self.node_pinned_used = np.zeros_like(self.node_cpu)
 
     def host(self, host_id: str) -> HostView | None:
         """A host as it is now."""
@@ -115,6 +125,8 @@ class Fleet:
             allocated_ram_mib=int(self.ram_used[row]),
             allocated_disk_bytes=int(self.disk_used[row]),
             allocated_bandwidth_mbps=int(self.bandwidth_used[row]),
+            allocated_huge_pages_mib=int(self.huge_used[row]),
+            allocated_pinned_cpu=cpus(self.pinned_used[row].item()),
             creating=int(self.creating[row]),
             pools=self.pools.on(row),
         )
@@ -249,10 +261,18 @@ class Fleet:
             self.bandwidth_used[row] += sign * request.bandwidth_mbps
         if request.pools:
             self.pools.count(row, request.pools, sign)
+        if request.pinned:
+            self.pins = True
+            self.pinned_used[row] += sign * request.cpu_grains
+        if request.huge_pages:
+            self.has_huge = True
+            self.huge_used[row] += sign * request.ram_mib
         for node in nodes:
             cpu, ram_mib = request.on_each(len(nodes))
             self.node_cpu_used[row, node] += sign * cpu
             self.node_ram_used[row, node] += sign * ram_mib
+            self.node_pinned_used[row, node] += sign * cpu * request.pinned
+            self.node_huge_used[row, node] += sign * ram_mib * request.huge_pages
         self._note(row)
 
     def set_creating(self, host_id: str, count: int) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NumaNode:
-    """A NUMA node: hardware threads and MiB. What VMs hold of it, the fleet counts."""
+    """A NUMA node: hardware threads, MiB, and how many of those are huge pages. What VMs hold of it a fleet counts."""
 
     cpu: float
     ram_mib: int
+    huge_pages_mib: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class HostView:
     :param failures: when it failed lately, in Unix seconds.
     :param power: what it draws; None when it is not known.
     :param creating: how many VMs are being created there.
-    :param huge_pages_mib: memory set aside as huge pages, in MiB; a part of ``ram_mib``.
+    :param huge_pages_mib: memory set aside as huge pages, in MiB; a part of ``ram_mib``, as what is allocated of them
+        is of ``allocated_ram_mib``.
+    :param allocated_pinned_cpu: those of ``allocated_cpu`` that have threads of their own.
     """
 
     id: str
@@ -106,3 +109,4 @@ class HostView:
     creating: int = 0
     huge_pages_mib: int = 0
     allocated_huge_pages_mib: int = 0
+    allocated_pinned_cpu: float = 0

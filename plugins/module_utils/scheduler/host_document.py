@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A host written down. Beside ``id``, ``cpu`` and ``ram`` everything may be left out.
 
-``{"id", "cpu", "ram", "disk", "numa": [{"cpu", "ram"}], "state", "cordoned", "labels", "load", "cpu_overcommit",
-"ram_reserved", "power": {"idle_w", "max_w"}, "architecture", "machines", "cpu_features", "networks", "bandwidth_mbps",
-"pools", "images", "reachable_images", "reachable_volumes", "dedicated", "failures", "huge_pages",
+``{"id", "cpu", "ram", "disk", "numa": [{"cpu", "ram", "huge_pages"}], "state", "cordoned", "labels", "load",
+"cpu_overcommit", "ram_reserved", "power": {"idle_w", "max_w"}, "architecture", "machines", "cpu_features", "networks",
+"bandwidth_mbps", "pools", "images", "reachable_images", "reachable_volumes", "dedicated", "failures", "huge_pages",
 "creating"}``.
 
 ``load`` is measured CPU use, 0 to 1, or ``{"cpu", "memory", "disk", "network", "pressure", "io_latency_ms", "at"}``.
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..model.host import HOST_TRANSITIONS
+from ..model.units import format_mib
 from .document_field import FieldReader
 from .host import HostView, NumaNode, Pool, Power
 
@@ -67,21 +68,37 @@ def _read_state(reader: FieldReader, host: Mapping[str, Any], field: str) -> dic
 
 def _read_room(reader: FieldReader, host: Mapping[str, Any], field: str) -> dict[str, Any]:
     reserved, bandwidth = host.get("ram_reserved"), host.get("bandwidth_mbps")
+    cpu, ram = reader.threads(host.get("cpu"), f"{field}.cpu"), reader.mib(host.get("ram"), f"{field}.ram")
+    nodes = _numa(reader, host.get("numa"), f"{field}.numa")
     return {
-        "cpu": reader.threads(host.get("cpu"), f"{field}.cpu"),
-        "ram_mib": reader.mib(host.get("ram"), f"{field}.ram"),
+        "cpu": cpu,
+        "ram_mib": ram,
         "disk_bytes": reader.bytes(host.get("disk"), f"{field}.disk"),
         "cpu_overcommit": reader.ratio(host.get("cpu_overcommit"), f"{field}.cpu_overcommit"),
         "ram_reserved_mib": None if reserved is None else reader.mib(reserved, f"{field}.ram_reserved"),
-        "numa": _numa(reader, host.get("numa"), f"{field}.numa"),
+        "numa": nodes,
         "pools": _pools(reader, host.get("pools"), f"{field}.pools"),
         "bandwidth_mbps": None
         if bandwidth is None
         else reader.whole(bandwidth, f"{field}.bandwidth_mbps", 0, BANDWIDTH_MAX),
-        "huge_pages_mib": 0
-        if host.get("huge_pages") is None
-        else reader.mib(host["huge_pages"], f"{field}.huge_pages"),
+        "huge_pages_mib": _huge_pages(reader, host, field, ram=ram, nodes=nodes),
     }
+
+
+def _huge_pages(
+    reader: FieldReader, host: Mapping[str, Any], field: str, *, ram: int, nodes: tuple[NumaNode, ...]
+) -> int:
+    """Those of the host, which are those of its nodes as soon as one of them tells of any."""
+    on_nodes = sum(node.huge_pages_mib for node in nodes)
+    if host.get("huge_pages") is None:
+        return on_nodes
+    huge = reader.mib(host["huge_pages"], f"{field}.huge_pages")
+    if on_nodes and huge != on_nodes:
+        message = f"{format_mib(huge)} are not the {format_mib(on_nodes)} of its NUMA nodes"
+        reader.refuse(f"{field}.huge_pages", message, "leave it out, or make it their sum")
+    elif huge > ram:
+        reader.refuse(f"{field}.huge_pages", f"{format_mib(huge)} are more than its memory", "a part of ram")
+    return huge
 
 
 _KIND_NAMES: Final = {"machines": "a machine type", "cpu_features": "a CPU feature", "images": "an image"}
@@ -145,7 +162,14 @@ def _numa(reader: FieldReader, value: Any, field: str) -> tuple[NumaNode, ...]:
     for index, item in enumerate(reader.items(value, field)):
         node = reader.mapping(item, f"{field}.{index}")
         if node is not None:
-            reader.check_fields(node, ("cpu", "ram"), f"{field}.{index}")
-            cpu = reader.threads(node.get("cpu"), f"{field}.{index}.cpu")
-            nodes.append(NumaNode(cpu, reader.mib(node.get("ram"), f"{field}.{index}.ram")))
+            nodes.append(_node(reader, node, f"{field}.{index}"))
     return tuple(nodes)
+
+
+def _node(reader: FieldReader, node: Mapping[str, Any], field: str) -> NumaNode:
+    reader.check_fields(node, ("cpu", "ram", "huge_pages"), field)
+    cpu, ram = reader.threads(node.get("cpu"), f"{field}.cpu"), reader.mib(node.get("ram"), f"{field}.ram")
+    huge = 0 if node.get("huge_pages") is None else reader.mib(node["huge_pages"], f"{field}.huge_pages")
+    if huge > ram:
+        reader.refuse(f"{field}.huge_pages", f"{format_mib(huge)} are more than its memory", "a part of ram")
+    return NumaNode(cpu, ram, huge)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..model.units import MIB, format_cpu, format_mib
+from .company_waiver import waive_company
 from .fleet import Fleet
 from .grain import cpus
 from .request import Request
@@ -98,7 +99,9 @@ def _waived(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:
     """Without the fewest things that some host has not; one draft for each rule."""
     fewest: dict[str, Waiver] = {}
     for row, rules in refusing.items():
-        waiver = waive(rules[0], ask.request, ask.fleet.hosts[row]) if len(rules) == 1 else None
+        if len(rules) > 1:
+            continue
+        waiver = waive(rules[0], ask.request, ask.fleet.hosts[row]) or waive_company(rules[0], ask, row)
         if waiver is not None and (rules[0] not in fewest or waiver.count < fewest[rules[0]].count):
             fewest[rules[0]] = waiver
     for rule, waiver in fewest.items():
@@ -129,7 +132,7 @@ def _cut(ask: Ask, row: int, rules: tuple[str, ...]) -> float | None:
     for rule in rules:
         if rule == "pools":
             given = _given_of_pools(ask, row)
-            pairs = [(given[name], float(asked)) for name, asked in ask.request.pools.items()]
+            pairs = [(float(given[name]), float(asked)) for name, asked in ask.request.pools.items()]
         else:
             pairs = [(_left(ask, row, rule), float(getattr(ask.request, _FIELDS[rule])))]
         if any(left <= 0 < asked or left < 0 for left, asked in pairs):
@@ -151,12 +154,12 @@ def _given_of_pools(ask: Ask, row: int) -> dict[str, int]:
 def _left(ask: Ask, row: int, rule: str) -> float:
     """What of a request a host could still give: whole virtual CPUs to who asks for whole ones."""
     if rule == "memory":
-        return int(ask.board.ram_free[row])
+        return int(ask.board.ram_left(ask.request, slice(row, row + 1))[0])
     if rule == "disk":
         return int(ask.board.disk_free[row])
     if rule == "bandwidth":
         return int(ask.fleet.bandwidth[row] - ask.fleet.bandwidth_used[row])
-    free = cpus(ask.board.cpu_free[row].item())
+    free = ask.board.threads_free(row) if ask.request.pinned else cpus(ask.board.cpu_free[row].item())
     return int(free) if float(ask.request.cpu).is_integer() else free
 
 

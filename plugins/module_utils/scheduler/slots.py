@@ -42,7 +42,7 @@ class SlotBook:
         self._shares: tuple[float, ...] = ()
         self._weights: Vector = np.empty(0)
         self._left: Integers = np.zeros(0, dtype=np.int64)
-        self._losses: OrderedDict[Shape, Losses] = OrderedDict()
+        self._losses: OrderedDict[tuple[Shape, bool, bool], Losses] = OrderedDict()
         self.version = 0
 
     def refresh(self) -> None:
@@ -81,7 +81,8 @@ class SlotBook:
         losses = self._loss(request)
         costs = [_weighed(one, self._weights)[0] for one in losses.of(rows)]
         left = [sum(float(room.node_cpu[0, node]) for node in nodes) for nodes in losses.choices]
-        fits = [room.takes(request, nodes)[0] for nodes in losses.choices]
+        taking = self._board.nodes_take(request, request.numa, rows)[0]
+        fits = [bool(nodes) and bool(taking[list(nodes)].all()) for nodes in losses.choices]
         ranked = zip(costs, left, losses.choices, fits, strict=True)
         fitting = [(cost, rest, nodes) for cost, rest, nodes, fit in ranked if fit]
         if not fitting:
@@ -121,7 +122,7 @@ class SlotBook:
             self.version += 1
 
     def _loss(self, request: Request) -> Losses:
-        key = request.shape
+        key = request.shape, request.pinned, request.huge_pages
         losses = self._losses.get(key)
         if losses is None:
             losses = self._losses[key] = Losses(self._board, self.slots, self._shapes, request)
@@ -152,9 +153,9 @@ class Losses:
         if self._seen == fleet.version:
             return
         rows = fleet.changed_since(self._seen)
-        room = Room.of(self._board, rows)
+        taking = Taking.of(self._board, self._request, rows)
         for lost, nodes in zip(self._lost, self.choices, strict=True):
-            lost[rows] = self._slots[rows] - room.less(self._request, nodes).slots(self._shapes)
+            lost[rows] = self._slots[rows] - taking.left(nodes).slots(self._shapes)
         self._seen = fleet.version
 
 
@@ -193,28 +194,6 @@ class Room:
             board.fleet.numa_told[rows],
         )
 
-    def takes(self, request: Request, nodes: tuple[int, ...]) -> Mask:
-        """Where those nodes have room for a request's parts; without any, nowhere."""
-        if not nodes:
-            return np.zeros_like(self.told)
-        cpu, ram = request.on_each(len(nodes))
-        chosen = list(nodes)
-        room: Mask = np.all((self.node_cpu[:, chosen] >= cpu) & (self.node_ram[:, chosen] >= ram), axis=1)
-        return room
-
-    def less(self, request: Request, nodes: tuple[int, ...]) -> Room:
-        """What would be left. Where the nodes would not do, nothing would be."""
-        cpu, ram = self.cpu - request.cpu_grains, self.ram - request.ram_mib
-        if not nodes:
-            return Room(cpu, ram, self.node_cpu, self.node_ram, self.told)
-        part_cpu, part_ram = request.on_each(len(nodes))
-        node_cpu, node_ram = self.node_cpu.copy(), self.node_ram.copy()
-        for node in nodes:
-            node_cpu[:, node] -= part_cpu
-            node_ram[:, node] -= part_ram
-        cpu[~self.takes(request, nodes)] = 0
-        return Room(cpu, ram, node_cpu, node_ram, self.told)
-
     def slots(self, shapes: Shapes) -> Integers:
         """How many VMs fit: hosts by shapes. On a host that tells of no nodes, as if none cared."""
         slots = _times(self.cpu, self.ram, shapes.cpu, shapes.ram)
@@ -227,6 +206,37 @@ class Room:
             spread = _spread(parts, numa) if numa <= nodes else np.zeros_like(whole)
             slots[:, columns] = np.where(self.told[:, None], np.minimum(whole, spread), whole)
         return slots
+
+
+class Taking:
+    """A request that takes its part of some hosts' room."""
+
+    def __init__(self, board: Board, request: Request, rows: Rows, room: Room) -> None:
+        self._board, self._request, self._rows, self._room = board, request, rows, room
+        self._cpu = room.cpu - board.cpu_taken(request, rows)
+        self._ram = room.ram if request.huge_pages else room.ram - request.ram_mib
+        # Which nodes would do, with what is taken of each.
+        self._nodes: Mask | None = None
+
+    @classmethod
+    def of(cls, board: Board, request: Request, rows: Rows) -> Taking:
+        return cls(board, request, rows, Room.of(board, rows))
+
+    def left(self, nodes: tuple[int, ...]) -> Room:
+        """What would be left if it lay on some NUMA nodes. Where those would not do, nothing would be."""
+        room, request = self._room, self._request
+        if not nodes:
+            return Room(self._cpu, self._ram, room.node_cpu, room.node_ram, room.told)
+        if self._nodes is None:
+            self._nodes = self._board.nodes_take(request, len(nodes), self._rows)
+        node_cpu, node_ram = room.node_cpu.copy(), room.node_ram.copy()
+        part_cpu, part_ram = self._board.part_taken(request, len(nodes), self._rows)
+        for node in nodes:
+            node_cpu[:, node] -= part_cpu
+            node_ram[:, node] -= part_ram
+        cpu = self._cpu.copy()
+        cpu[~self._nodes[:, list(nodes)].all(axis=1)] = 0
+        return Room(cpu, self._ram, node_cpu, node_ram, room.told)
 
 
 def _sizes(values: list[float]) -> Vector:

@@ -7,10 +7,11 @@ Numbers are fractions, so that nothing here is rounded. A rule that is changed o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from itertools import combinations
+from math import floor
 
 import pytest
 from minicloud_core.scheduler.decision import Decision
@@ -32,18 +33,51 @@ def exact(number: float) -> Fraction:
 
 @dataclass(frozen=True)
 class Room:
-    """What is left: virtual CPUs and MiB of the whole host and of each NUMA node."""
+    """What is left of a host.
 
-    cpu: Fraction
+    ``threads`` nobody has for himself, and ``shared`` virtual CPUs are promised on them. ``nodes`` are virtual CPUs,
+    MiB and MiB in huge pages of each NUMA node; ``ram`` and ``huge`` those of the host.
+    """
+
+    threads: Fraction
+    shared: Fraction
+    limit: Fraction
+    overcommit: Fraction
     ram: int
-    nodes: tuple[tuple[Fraction, int], ...]
+    huge: int
+    nodes: tuple[tuple[Fraction, int, int], ...]
+
+    @property
+    def cpu(self) -> Fraction:
+        """Virtual CPUs that may still be promised to who shares threads."""
+        return self.limit - self.shared
 
     def less(self, request: Request, nodes: Nodes) -> Room:
         left = list(self.nodes)
         for node in nodes:
-            cpu, ram = left[node]
-            left[node] = (cpu - part(request)[0], ram - part(request)[1])
-        return Room(self.cpu - exact(request.cpu), self.ram - request.ram_mib, tuple(left))
+            cpu, ram, huge = left[node]
+            cpu -= part(request)[0] * self.thread(request)
+            ram, huge = (ram, huge - part(request)[1]) if request.huge_pages else (ram - part(request)[1], huge)
+            left[node] = (cpu, ram, huge)
+        ram, huge = (self.ram, self.huge) if request.huge_pages else (self.ram - request.ram_mib, self.huge)
+        room = replace(self, ram=ram, huge=huge - request.ram_mib * request.huge_pages, nodes=tuple(left))
+        wanted = exact(request.cpu)
+        return room.less_threads(wanted) if request.pinned else replace(room, shared=self.shared + wanted)
+
+    def less_threads(self, count: Fraction) -> Room:
+        """Without threads that somebody has for himself."""
+        threads = self.threads - count
+        # Where not even every thread may be promised once, one that is taken is one promise less.
+        limit = Fraction(floor(threads * self.overcommit)) if self.overcommit >= 1 else self.limit - count
+        return replace(self, threads=threads, limit=limit)
+
+    def thread(self, request: Request) -> Fraction:
+        """What a virtual CPU takes of a node."""
+        return max(Fraction(1), self.overcommit) if request.pinned else Fraction(1)
+
+    def takes(self, request: Request) -> bool:
+        """Whether the host as a whole has virtual CPUs and memory for it."""
+        return self.less(request, ()).cpu >= 0 and (self.huge if request.huge_pages else self.ram) >= request.ram_mib
 
 
 def part(request: Request) -> tuple[Fraction, int]:
@@ -84,18 +118,29 @@ class Machine:
     @property
     def ram_limit(self) -> int:
         own = self.view.ram_reserved_mib
-        return max(0, self.view.ram_mib - (self.limits.ram_reserved_mib if own is None else own))
+        reserved = self.limits.ram_reserved_mib if own is None else own
+        return max(0, self.view.ram_mib - reserved - self.view.huge_pages_mib)
 
     @property
     def disk_free(self) -> int:
         return self.view.disk_bytes - self.view.allocated_disk_bytes - sum(vm.disk_bytes for vm, _nodes in self.vms)
 
     def room(self) -> Room:
+        view = self.view
         room = Room(
-            self.cpu_limit - exact(self.view.allocated_cpu),
-            self.ram_limit - self.view.allocated_ram_mib,
-            tuple((exact(node.cpu) * self.overcommit, node.ram_mib) for node in self.view.numa),
+            exact(view.cpu),
+            exact(view.allocated_cpu) - exact(view.allocated_pinned_cpu),
+            self.cpu_limit,
+            self.overcommit,
+            self.ram_limit - (view.allocated_ram_mib - view.allocated_huge_pages_mib),
+            view.huge_pages_mib - view.allocated_huge_pages_mib,
+            tuple(
+                (exact(node.cpu) * self.overcommit, node.ram_mib - node.huge_pages_mib, node.huge_pages_mib)
+                for node in view.numa
+            ),
         )
+        if view.allocated_pinned_cpu:
+            room = room.less_threads(exact(view.allocated_pinned_cpu))
         for request, nodes in self.vms:
             room = room.less(request, nodes)
         return room
@@ -121,11 +166,12 @@ def excluded(machine: Machine, request: Request) -> bool:
 
 
 def cpu(machine: Machine, request: Request) -> bool:
-    return machine.room().cpu >= exact(request.cpu)
+    return machine.room().less(request, ()).cpu >= 0
 
 
 def memory(machine: Machine, request: Request) -> bool:
-    return machine.room().ram >= request.ram_mib
+    room = machine.room()
+    return (room.huge if request.huge_pages else room.ram) >= request.ram_mib
 
 
 def numa(machine: Machine, request: Request) -> bool:
@@ -203,8 +249,9 @@ def volumes(machine: Machine, request: Request) -> bool:
 
 
 def node_takes(room: Room, request: Request, node: int) -> bool:
-    cpu_free, ram_free = room.nodes[node]
-    return cpu_free >= part(request)[0] and ram_free >= part(request)[1]
+    cpu_free, ram_free, huge_free = room.nodes[node]
+    cpu, ram = part(request)
+    return cpu_free >= cpu * room.thread(request) and (huge_free if request.huge_pages else ram_free) >= ram
 
 
 FILTERS: Mapping[str, Callable[[Machine, Request], bool]] = {
@@ -261,7 +308,7 @@ def roomiest(room: Room, vm: Request) -> Nodes | None:
 
 
 def parts_left(room: Room, vm: Request, node: int) -> int:
-    (cpu_free, ram_free), (cpu_part, ram_part) = room.nodes[node], part(vm)
+    (cpu_free, ram_free, _huge_free), (cpu_part, ram_part) = room.nodes[node], part(vm)
     counts = [cpu_free // cpu_part] if cpu_part else []
     counts += [ram_free // ram_part] if ram_part else []
     return int(min(counts))
@@ -334,13 +381,14 @@ class Moment:
 
 
 def free_cpu(machine: Machine, request: Request, moment: Moment) -> float:
-    left = machine.room().cpu - exact(request.cpu)
-    return share_of(left, machine.cpu_limit)
+    return share_of(machine.room().less(request, ()).cpu, machine.cpu_limit)
 
 
 def free_memory(machine: Machine, request: Request, moment: Moment) -> float:
-    left = machine.room().ram - request.ram_mib
-    return share_of(left, Fraction(machine.ram_limit))
+    left = machine.room().less(request, ())
+    if request.huge_pages:
+        return share_of(Fraction(left.huge), Fraction(machine.view.huge_pages_mib))
+    return share_of(Fraction(left.ram), Fraction(machine.ram_limit))
 
 
 def share_of(left: Fraction, limit: Fraction) -> float:

@@ -30,7 +30,10 @@ NOW = 1_000_000.0
 # More kinds of requests than a scheduler keeps sheets, and more changes than a small fleet remembers.
 MANY_KINDS = 70
 MANY_CHANGES = 100
-COLUMNS = ("cpu_used", "ram_used", "disk_used", "node_cpu_used", "node_ram_used")
+COLUMNS = (
+    "cpu_used", "ram_used", "disk_used", "node_cpu_used", "node_ram_used", "pinned_used", "huge_used",
+    "node_pinned_used", "node_huge_used", "bandwidth_used",
+)  # fmt: skip
 
 EVERYTHING = dict.fromkeys(reference.SCORERS, 1.0)
 POLICIES = [
@@ -99,7 +102,8 @@ class History:
         assert room.cpu >= 0
         assert room.ram >= 0
         assert machine.disk_free >= 0
-        assert all(cpu >= 0 and ram >= 0 for cpu, ram in room.nodes)
+        assert room.huge >= 0
+        assert all(cpu >= 0 and ram >= 0 and huge >= 0 for cpu, ram, huge in room.nodes)
 
     def remove(self, number: int) -> None:
         if not self.lying:
@@ -191,9 +195,16 @@ views = st.builds(
     pools=st.sampled_from([{}, {"ssd": Pool(1000, 100)}, {"ssd": Pool(300), "hdd": Pool(2000)}]),
     images=st.sampled_from([frozenset(), frozenset({"debian"})]),
     dedicated=st.sampled_from([frozenset(), frozenset(), frozenset({"shop"})]),
-    numa=st.lists(st.builds(NumaNode, cpu=st.integers(0, 8), ram_mib=mibs.map(lambda mib: 4 * mib)), max_size=3).map(
-        tuple
-    ),
+    huge_pages_mib=st.sampled_from([0, 0, 4096]),
+    numa=st.lists(
+        st.builds(
+            NumaNode,
+            cpu=st.integers(0, 8),
+            ram_mib=mibs.map(lambda mib: 4 * mib),
+            huge_pages_mib=st.sampled_from([0, 0, 256]),
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 requests = st.builds(
     Request,
@@ -208,6 +219,8 @@ requests = st.builds(
     bandwidth_mbps=st.sampled_from([0, 0, 50]),
     pools=st.sampled_from([{}, {}, {"ssd": 100}, {"ssd": 50, "hdd": 500}]),
     image=st.sampled_from([None, "debian"]),
+    pinned=st.sampled_from([False, False, True]),
+    huge_pages=st.sampled_from([False, False, True]),
 )
 seconds = st.sampled_from([0.0, 0.05, 0.5, 20.0, 119.5, 120.0, 200.0, -0.5, -60.0, -150.0])
 steps = st.one_of(
@@ -348,6 +361,9 @@ def test_requests_that_differ_in_one_thing_are_not_taken_for_each_other() -> Non
         replace(base, pools={"ssd": 2}),
         replace(base, image="debian"),
         replace(base, volumes=frozenset({"v1"})),
+        replace(base, cpu=5, pinned=True),
+        replace(base, cpu=5),
+        replace(base, huge_pages=True),
     ]
     for request in [base, *one_thing_else, base, *reversed(one_thing_else)]:
         history.ask(request)

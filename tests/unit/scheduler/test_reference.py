@@ -43,6 +43,7 @@ nodes = st.builds(
     NumaNode,
     cpu=st.sampled_from([8, 6, 4, 3, 2.5, 2, 1, 0]),
     ram_mib=st.sampled_from([16, 8, 6, 4, 1]).map(GIB.__mul__),
+    huge_pages_mib=st.sampled_from([0, 0, GIB, 4 * GIB]),
 )
 hosts = st.builds(
     HostView,
@@ -79,6 +80,9 @@ hosts = st.builds(
     reachable_images=mostly(None, frozenset(), frozenset({"debian"})),
     reachable_volumes=mostly(None, frozenset(), frozenset({"v1"})),
     dedicated=mostly(frozenset(), frozenset({"shop"}), frozenset({"shop", "default"})),
+    huge_pages_mib=st.sampled_from([0, 2 * GIB, 9 * GIB]),
+    allocated_huge_pages_mib=mostly(0, 1000),
+    allocated_pinned_cpu=mostly(0, 0.5, 1),
     numa=st.sampled_from([2, 3, 1, 0]).flatmap(lambda count: st.tuples(*[nodes] * count)),
 )
 requests = st.builds(
@@ -99,6 +103,8 @@ requests = st.builds(
     pools=mostly({}, {"ssd": 50}, {"ssd": 400, "hdd": 600}, {"hdd": 0}, {"tape": 0}),
     image=mostly(None, "debian", "plan9"),
     volumes=mostly(frozenset(), frozenset({"v1"}), frozenset({"v1", "v2"})),
+    pinned=st.sampled_from([False, False, False, True]),
+    huge_pages=st.sampled_from([False, False, False, True]),
 )
 # Large enough that the reference, which puts them on a host one by one, comes to an end.
 shapes = st.builds(
@@ -158,10 +164,19 @@ class Scene:
         return sorted(machines, key=lambda machine: machine.view.id)
 
 
+def consistent(view: HostView) -> HostView:
+    """A part is no more than the whole of which it is one."""
+    return replace(
+        view,
+        allocated_pinned_cpu=min(view.allocated_pinned_cpu, view.allocated_cpu),
+        allocated_huge_pages_mib=min(view.allocated_huge_pages_mib, view.allocated_ram_mib, view.huge_pages_mib),
+    )
+
+
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     names = draw(st.permutations(NAMES))[: draw(st.integers(1, len(NAMES)))]
-    views = [replace(draw(hosts), id=name) for name in names]
+    views = [consistent(replace(draw(hosts), id=name)) for name in names]
     vms = [
         draw(vms_on(number, view))
         for number, view in enumerate(views)
@@ -180,6 +195,8 @@ def vms_on(draw: st.DrawFn, number: int, view: HostView) -> tuple[int, Request, 
         draw(mibs),
         draw(st.integers(0, 300)),
         numa=numa,
+        pinned=draw(st.sampled_from([False, False, True])),
+        huge_pages=draw(st.sampled_from([False, False, True])),
         bandwidth_mbps=draw(mostly(0, 10, 900)),
         pools=draw(mostly({}, {"ssd": 100}, {"ssd": 1, "hdd": 600, "tape": 7})),
     )
@@ -200,9 +217,14 @@ def cases(draw: st.DrawFn) -> tuple[Scene, Request, Policy]:
 def tight(draw: st.DrawFn, machine: reference.Machine, request: Request) -> Request:
     """The request with some of its sizes set to what a host, or a part of it, has left, or a little more."""
     room = machine.room()
-    cpu_left, ram_left, times = room.cpu, room.ram, 1
+    cpu_left, ram_left, huge_left, times = room.cpu, room.ram, room.huge, 1
     if request.numa and room.nodes and draw(st.booleans()):
-        (cpu_left, ram_left), times = draw(st.sampled_from(room.nodes)), request.numa
+        (cpu_left, ram_left, huge_left), times = draw(st.sampled_from(room.nodes)), request.numa
+    if request.huge_pages:
+        ram_left = huge_left
+    if request.pinned and machine.overcommit > 1:
+        # To the last thread.
+        cpu_left /= machine.overcommit
     more = st.sampled_from([0, 0, 1])
     sizes = {
         "cpu": (int(cpu_left * times * 1000) + draw(more)) / 1000,

@@ -23,10 +23,8 @@ def concerns(request: Request) -> bool:
 
 
 def passes(ask: Ask, rows: Rows) -> Mask:
-    cpu, ram = ask.request.on_each(ask.request.numa)
-    board = ask.board
-    fitting = (board.node_cpu_free[rows] >= cpu) & (board.node_ram_free[rows] >= ram)
-    enough: Mask = np.count_nonzero(fitting, axis=1) >= ask.request.numa
+    wanted = ask.request.numa
+    enough: Mask = np.count_nonzero(ask.board.nodes_take(ask.request, wanted, rows), axis=1) >= wanted
     return enough
 
 
@@ -34,17 +32,25 @@ def reason(ask: Ask, row: int) -> Reason:
     grains, ram = ask.request.on_each(ask.request.numa)
     cpu = cpus(grains)
     known = len(ask.fleet.hosts[row].numa)
-    nodes = [
-        {"cpu": cpus(ask.board.node_cpu_free[row, node].item()), "ram_mib": int(ask.board.node_ram_free[row, node])}
-        for node in range(known)
-    ]
+    board, rows = ask.board, slice(row, row + 1)
+    left = board.node_cpu_free[row]
+    if ask.request.pinned:
+        # What a thread could have promised is what a virtual CPU takes that has it for itself.
+        left = left / max(1.0, board.overcommit[row].item())
+    memory = board.nodes_left(ask.request, rows)[0]
+    nodes = [{"cpu": cpus(left[node].item()), "ram_mib": int(memory[node])} for node in range(known)]
     free = ", ".join(f"{format_cpu(node['cpu'])} and {format_mib(max(0, int(node['ram_mib'])))}" for node in nodes)
     return Reason(
         "numa",
-        f"{ask.request.numa} NUMA nodes with {format_cpu(cpu)} virtual CPUs and {format_mib(ram)} each wanted,"
+        f"{ask.request.numa} NUMA nodes with {format_cpu(cpu)} {_cpus(ask.request)} and {format_mib(ram)}"
+        f"{' in huge pages' if ask.request.huge_pages else ''} each wanted,"
         f" {f'free on its {known}: {free}' if known else 'it tells of none'}",
         {"wanted": ask.request.numa, "cpu": cpu, "ram_mib": ram, "free": nodes},
     )
+
+
+def _cpus(request: Request) -> str:
+    return "threads of its own" if request.pinned else "virtual CPUs"
 
 
 FILTER = Filter("numa", passes, reason, concerns)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def values(ask: Ask, rows: Rows) -> Vector:
-    left = ask.board.cpu_free[rows] - ask.request.cpu_grains
+    left = ask.board.cpu_free[rows] - ask.board.cpu_taken(ask.request, rows)
     share: Vector = left / np.maximum(ask.board.cpu_limit[rows], GRAINS)
     return share
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""The share of memory left once the VM is there."""
+"""The share of memory left once the VM is there: of huge pages, for one that wants those."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def values(ask: Ask, rows: Rows) -> Vector:
-    share: Vector = (ask.board.ram_free[rows] - ask.request.ram_mib) / np.maximum(ask.board.ram_limit[rows], 1)
+    board, request = ask.board, ask.request
+    limit = ask.fleet.huge[rows] if request.huge_pages else board.ram_limit[rows]
+    share: Vector = (board.ram_left(request, rows) - request.ram_mib) / np.maximum(limit, 1)
     return share
 
 
