@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,7 +51,8 @@ def plan_rebalance(
     session: Session, goal: Goal, *, min_gain: float, move_cost: float, at_most: int | None, until: float
 ) -> None:
     """Plan how to even out a fleet."""
-    aim = Aim(min_gain, move_cost, at_most, until)
+    with _sense():
+        aim = Aim(min_gain, move_cost, at_most, until)
     _plan(session, goal, lambda fleet, policy, now: rebalance(fleet, policy, now=now, aim=aim))
 
 
@@ -74,8 +76,18 @@ def plan_evacuation(session: Session, goal: Goal, host: str) -> None:
 
 def plan_consolidation(session: Session, goal: Goal, *, keep: int, headroom: float, min_watts: float) -> None:
     """Plan which hosts may sleep."""
-    floor = Floor(keep, headroom, min_watts)
+    with _sense():
+        floor = Floor(keep, headroom, min_watts)
     _plan(session, goal, lambda fleet, policy, now: consolidate(fleet, policy, now=now, floor=floor))
+
+
+@contextmanager
+def _sense() -> Iterator[None]:
+    """What an option makes no sense by, as for any other option."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _plan(session: Session, goal: Goal, planner: Callable[[Fleet, Policy, float], Plan]) -> Plan:
