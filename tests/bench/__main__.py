@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from tests.bench import bench_api, bench_batch, bench_memory, bench_scheduler, bench_vm, report
+from tests.bench import bench_api, bench_batch, bench_claims, bench_memory, bench_scheduler, bench_vm, report
 from tests.bench.figures import Table
 from tests.lab.fleet import Fleet, Site
 from tests.lab.service import ROOT
@@ -17,7 +17,13 @@ SITE = Site("bench", "10.83.0.0/24", 18083, hosts=1, onboarding=(("registration_
 
 def main() -> int:
     arguments = _parse()
-    tables = [*bench_scheduler.measure(), *bench_batch.measure(), bench_memory.measure(), *_measure_service(arguments)]
+    tables = [
+        *bench_scheduler.measure(),
+        *bench_batch.measure(),
+        bench_memory.measure(),
+        bench_claims.measure(),
+        *_measure_service(arguments),
+    ]
     for table in tables:
         print(f"\n{table.text()}")
     if not arguments.dry:
