@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Final
 
 from .arrays import np
 from .grain import GRAINS, grains
+from .host import HostView
 from .request import Request
 
 if TYPE_CHECKING:
-    from .arrays import Integers, Mask, Rows
+    from .arrays import Integers, Mask, Rows, Vector
     from .board import Board
 
 # The largest host is 2 to this power chunks. A piece may be twice as large, which then fits nowhere.
@@ -33,6 +34,9 @@ _CHUNKS: Final = 1 << _POWERS
 _SIZES: Final = _POWERS + 2
 # Stands for what a host without pieces of a size needs of the others: not even that they have nothing.
 _NOTHING: Final = -(1 << 62)
+
+# What a VM takes of any host: virtual CPUs and MiB.
+Footprint = tuple[float, int]
 
 
 @dataclass(frozen=True)
@@ -58,31 +62,36 @@ class Absorption:
         self._cpu_unit = _power(int(board.cpu_limit.max(initial=0)) // GRAINS) * GRAINS
         self._ram_unit = _power(int(board.ram_limit.max(initial=0)))
         self._powers: Integers = np.arange(_SIZES, dtype=np.int64)[:, None]
-        self._piece_of: dict[tuple[float, int], int] = {}
-        # What a host's figures say beyond the VMs that are known is taken for one VM.
-        self._unknown = [self._piece(host.allocated_cpu, host.allocated_ram_mib) for host in fleet.hosts]
+        self._piece_of: dict[Footprint, int] = {}
+        # Virtual CPUs that a pinned one displaces wherever it goes.
+        self._thread = max(1.0, float(board.overcommit.max(initial=1.0)))
+        self._unknown = [self._piece(self._unnamed(host)) for host in fleet.hosts]
         self._rooms: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
         self._pieces: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
         # Rooms and pieces of a host together: what has to be left of all rooms, so that it can fail.
         self._needs: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
         self._total: Integers = np.zeros(_SIZES, dtype=np.int64)
         self._most: Integers = np.zeros(_SIZES, dtype=np.int64)
-        self._ample: dict[tuple[float, int], bool] = {}
+        self._ample: dict[Footprint, bool] = {}
         self._seen = -1
 
     def ample(self, request: Request) -> bool:
         """Whether it makes no difference on which host a request comes to lie: any failure could be absorbed."""
         self._refresh()
-        shape = request.cpu, request.ram_mib
-        ample = self._ample.get(shape)
+        footprint = self._footprint(request)
+        ample = self._ample.get(footprint)
         if ample is None:
-            ample = self._ample[shape] = self._is_ample(request)
+            ample = self._ample[footprint] = self._is_ample(footprint)
         return ample
 
     def allows(self, request: Request, rows: Rows) -> Mask:
         """For some rows, whether any failure could be absorbed with the request there."""
         self._refresh()
-        left = (self._total - self._added(request))[:, None] - self._rooms[:, rows] - self._pieces[:, rows]
+        left = (
+            (self._total - self._added(self._footprint(request)))[:, None]
+            - self._rooms[:, rows]
+            - self._pieces[:, rows]
+        )
         others = self._total[:, None] - self._most_of_others(rows)
         allowed: Mask = np.all((others >= self._lost(request, rows)) & (left >= 0), axis=0)
         return allowed
@@ -91,15 +100,15 @@ class Absorption:
         """What could not be absorbed with a request on a host: of the first such host, the largest pieces. None when
         all could."""
         self._refresh()
-        lost = self._lost(request, np.array([row]))[:, 0]
+        lost, added = self._lost(request, np.array([row]))[:, 0], self._added(self._footprint(request))
         slack: Integers = (self._total - lost)[:, None] - self._needs
-        slack[:, row] = self._total - self._added(request) - self._rooms[:, row] - self._pieces[:, row]
+        slack[:, row] = self._total - added - self._rooms[:, row] - self._pieces[:, row]
         short = np.flatnonzero(np.any(slack < 0, axis=0))
         if not len(short):
             return None
         failing = int(short[0])
         power = int((slack[:, failing] < 0).nonzero()[0].max())
-        wanted = int(self._pieces[power, failing]) + (int(self._added(request)[power]) if failing == row else 0)
+        wanted = int(self._pieces[power, failing]) + (int(added[power]) if failing == row else 0)
         free = int(self._total[power] - self._rooms[power, failing]) - (0 if failing == row else int(lost[power]))
         return Shortage(failing, self._mib(1 << power), self._mib(wanted), self._mib(free))
 
@@ -110,7 +119,7 @@ class Absorption:
             return
         rows = board.fleet.changed_since(self._seen)
         before = self._rooms[:, rows].sum(axis=1)
-        self._rooms[:, rows] = self._rounded(self._room(rows, 0, 0))
+        self._rooms[:, rows] = self._rounded(self._room(rows, board.cpu_free[rows], board.ram_free[rows]))
         self._total = self._total + self._rooms[:, rows].sum(axis=1) - before
         for row in np.arange(len(board.fleet))[rows].tolist():
             self._pieces[:, row] = self._lying(row)
@@ -120,8 +129,8 @@ class Absorption:
         self._ample.clear()
         self._seen = board.fleet.version
 
-    def _is_ample(self, request: Request) -> bool:
-        size, powers, added = self._size(request.cpu, request.ram_mib), self._powers[:, 0], self._added(request)
+    def _is_ample(self, footprint: Footprint) -> bool:
+        size, powers, added = self._size(footprint), self._powers[:, 0], self._added(footprint)
         lost = ((size + (1 << powers) - 1) >> powers) << powers
         for_all = self._total - self._most >= np.maximum(lost, added)
         # Also for a host on which nothing lay before, and whose room may be as large as any.
@@ -142,14 +151,17 @@ class Absorption:
 
     def _lost(self, request: Request, rows: Rows) -> Integers:
         """How much smaller each host's rooms are with a request there."""
-        lost: Integers = self._rooms[:, rows] - self._rounded(self._room(rows, request.cpu_grains, request.ram_mib))
+        board, taken = self._board, 0 if request.huge_pages else request.ram_mib
+        cpu_left = board.cpu_free[rows] - board.cpu_taken(request, rows)
+        left = self._rounded(self._room(rows, cpu_left, board.ram_free[rows] - taken))
+        lost: Integers = self._rooms[:, rows] - left
         return lost
 
-    def _room(self, rows: Rows, less_grains: int, less_mib: int) -> Integers:
+    def _room(self, rows: Rows, cpu_free: Vector, ram_free: Integers) -> Integers:
         """Chunks that are free on hosts that take VMs."""
-        board, fleet = self._board, self._board.fleet
-        cpu = np.maximum(board.cpu_free[rows].astype(np.int64) - less_grains, 0) * _CHUNKS // self._cpu_unit
-        ram = np.maximum(board.ram_free[rows] - less_mib, 0) * _CHUNKS // self._ram_unit
+        fleet = self._board.fleet
+        cpu = np.maximum(cpu_free, 0).astype(np.int64) * _CHUNKS // self._cpu_unit
+        ram = np.maximum(ram_free, 0) * _CHUNKS // self._ram_unit
         room: Integers = np.where(fleet.placeable[rows] & ~fleet.cordoned[rows], np.minimum(cpu, ram), 0)
         return room
 
@@ -160,29 +172,42 @@ class Absorption:
     def _lying(self, row: int) -> Integers:
         """Chunks of the VMs on a host by their least size."""
         counts = [0] * _SIZES
-        for piece in [self._unknown[row], *(self._piece(vm.cpu, vm.ram_mib) for vm in self._on(row))]:
+        known = (self._piece(self._footprint(vm)) for vm in self._board.fleet.requests_on(row))
+        for piece in (self._unknown[row], *known):
             if piece >= 0:
                 counts[piece] += 1 << piece
         lying: Integers = np.cumsum(counts[::-1], dtype=np.int64)[::-1]
         return lying
 
-    def _on(self, row: int) -> list[Request]:
-        return self._board.fleet.requests_on(row)
+    def _footprint(self, request: Request) -> Footprint:
+        cpu = self._own_threads(request.cpu) if request.pinned else request.cpu
+        return cpu, 0 if request.huge_pages else request.ram_mib
 
-    def _added(self, request: Request) -> Integers:
-        piece = self._piece(request.cpu, request.ram_mib)
+    def _unnamed(self, host: HostView) -> Footprint:
+        """What a host's figures say beyond the VMs that are known, taken for one VM."""
+        pinned = self._own_threads(host.allocated_pinned_cpu)
+        cpu = host.allocated_cpu - host.allocated_pinned_cpu + pinned
+        return cpu, host.allocated_ram_mib - host.allocated_huge_pages_mib
+
+    def _own_threads(self, cpu: float) -> int:
+        """Whole virtual CPUs that could have shared the threads of pinned ones."""
+        return -(-round(grains(cpu) * self._thread) // GRAINS)
+
+    def _added(self, footprint: Footprint) -> Integers:
+        piece = self._piece(footprint)
         added: Integers = np.where(np.arange(_SIZES) <= piece, 1 << max(piece, 0), 0)
         return added
 
-    def _piece(self, cpu: float, ram_mib: int) -> int:
+    def _piece(self, footprint: Footprint) -> int:
         """The power of two that a VM counts as; -1 for one of no size."""
-        piece = self._piece_of.get((cpu, ram_mib))
+        piece = self._piece_of.get(footprint)
         if piece is None:
-            size = self._size(cpu, ram_mib)
-            piece = self._piece_of[cpu, ram_mib] = min((size - 1).bit_length(), _SIZES - 1) if size else -1
+            size = self._size(footprint)
+            piece = self._piece_of[footprint] = min((size - 1).bit_length(), _SIZES - 1) if size else -1
         return piece
 
-    def _size(self, cpu: float, ram_mib: int) -> int:
+    def _size(self, footprint: Footprint) -> int:
+        cpu, ram_mib = footprint
         return max(-(-grains(cpu) * _CHUNKS // self._cpu_unit), -(-ram_mib * _CHUNKS // self._ram_unit))
 
     def _mib(self, chunks: int) -> int:

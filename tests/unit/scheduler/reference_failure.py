@@ -6,6 +6,7 @@ See ``reference``. ``absorbed`` is the rule, which counts in pieces; ``could_be_
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
@@ -13,9 +14,7 @@ from typing import TYPE_CHECKING
 from minicloud_core.scheduler.request import Request
 
 if TYPE_CHECKING:
-    from tests.unit.scheduler.reference import Machine
-
-Size = tuple[Fraction, int]
+    from tests.unit.scheduler.reference import Machine, Room
 
 CHUNKS = 4096
 
@@ -36,45 +35,44 @@ def n_plus_one(machine: Machine, request: Request) -> bool:
     return absorbed(machine.fleet, machine, request)
 
 
-def sizes(machine: Machine) -> list[Size]:
+def thread(machines: Sequence[Machine]) -> Fraction:
+    """What a pinned virtual CPU displaces, wherever it goes."""
+    return max([Fraction(1), *(machine.overcommit for machine in machines)])
+
+
+def lying(machine: Machine, machines: Sequence[Machine]) -> list[Request]:
     """What lies on a host: its VMs, and what else its figures say as if it were one more."""
-    rest = (exact(machine.view.allocated_cpu), machine.view.allocated_ram_mib)
-    return [rest, *((exact(vm.cpu), vm.ram_mib) for vm, _nodes in machine.vms)]
+    view = machine.view
+    pinned = exact(view.allocated_pinned_cpu)
+    cpu = exact(view.allocated_cpu) - pinned + ceil(pinned * thread(machines))
+    rest = Request(float(cpu), view.allocated_ram_mib - view.allocated_huge_pages_mib)
+    return [rest, *(vm for vm, _nodes in machine.vms)]
 
 
-def room(machine: Machine) -> Size:
-    if machine.view.state != "ready" or machine.view.cordoned:
-        return Fraction(0), 0
-    left = machine.room()
-    return max(Fraction(0), left.cpu), max(0, left.ram)
-
-
-def after(machines: Sequence[Machine], chosen: Machine, request: Request) -> list[tuple[Size, list[Size]]]:
-    """Each host's room and what lies on it, once the VM is there."""
-    size = exact(request.cpu), request.ram_mib
-    found = []
-    for machine in machines:
-        (cpu, ram), lying = room(machine), sizes(machine)
-        if machine is chosen:
-            cpu, ram, lying = max(Fraction(0), cpu - size[0]), max(0, ram - size[1]), [*lying, size]
-        found.append(((cpu, ram), lying))
-    return found
+def takes_vms(machine: Machine) -> bool:
+    return machine.view.state == "ready" and not machine.view.cordoned
 
 
 def absorbed(machines: Sequence[Machine], chosen: Machine, request: Request) -> bool:
     cpu_unit = power(max(int(machine.cpu_limit) for machine in machines))
     ram_unit = power(max(machine.ram_limit for machine in machines))
-    hosts = [
-        (
-            min(floor(cpu * CHUNKS / cpu_unit), floor(Fraction(ram) * CHUNKS / ram_unit)),
-            [max(ceil(cpu * CHUNKS / cpu_unit), ceil(Fraction(ram) * CHUNKS / ram_unit)) for cpu, ram in lying],
-        )
-        for (cpu, ram), lying in after(machines, chosen, request)
-    ]
-    for failing, (_room, pieces) in enumerate(hosts):
-        rooms = [free for number, (free, _pieces) in enumerate(hosts) if number != failing]
-        for piece in sorted((power(piece) for piece in pieces if piece), reverse=True):
-            if not put(rooms, piece):
+
+    def chunks(cpu: Fraction, ram: int) -> tuple[Fraction, Fraction]:
+        return cpu * CHUNKS / cpu_unit, Fraction(ram) * CHUNKS / ram_unit
+
+    def piece(vm: Request) -> int:
+        cpu = Fraction(ceil(exact(vm.cpu) * thread(machines))) if vm.pinned else exact(vm.cpu)
+        return ceil(max(chunks(cpu, 0 if vm.huge_pages else vm.ram_mib)))
+
+    def room(machine: Machine) -> int:
+        left = machine.room().less(request, ()) if machine is chosen else machine.room()
+        return max(0, floor(min(chunks(left.cpu, left.ram)))) if takes_vms(machine) else 0
+
+    for failing in machines:
+        rooms = [room(machine) for machine in machines if machine is not failing]
+        pieces = [piece(vm) for vm in [*lying(failing, machines), *([request] if failing is chosen else [])]]
+        for one in sorted((power(size) for size in pieces if size), reverse=True):
+            if not put(rooms, one):
                 return False
     return True
 
@@ -88,22 +86,23 @@ def put(rooms: list[int], piece: int) -> bool:
 
 
 def could_be_absorbed(machines: Sequence[Machine], chosen: Machine, request: Request) -> bool:
-    """By every choice of hosts for every VM: for small numbers alone."""
-    hosts = after(machines, chosen, request)
-    return all(
-        fits([free for number, (free, _sizes) in enumerate(hosts) if number != failing], lying)
-        for failing, (_free, lying) in enumerate(hosts)
-    )
+    """By every choice of hosts for every VM: for small numbers alone. Huge pages are not looked at, as by the rule."""
+    for failing in machines:
+        others = [machine for machine in machines if machine is not failing and takes_vms(machine)]
+        rooms = [machine.room().less(request, ()) if machine is chosen else machine.room() for machine in others]
+        if not fits(rooms, [*lying(failing, machines), *([request] if failing is chosen else [])]):
+            return False
+    return True
 
 
-def fits(rooms: list[Size], lying: list[Size]) -> bool:
-    lying = [size for size in lying if size != (0, 0)]
-    if not lying:
+def fits(rooms: list[Room], vms: list[Request]) -> bool:
+    if not vms:
         return True
-    (cpu, ram), *rest = lying
-    for number, (cpu_free, ram_free) in enumerate(rooms):
-        if cpu_free >= cpu and ram_free >= ram:
-            left = [*rooms[:number], (cpu_free - cpu, ram_free - ram), *rooms[number + 1 :]]
-            if fits(left, rest):
-                return True
+    vm, *rest = vms
+    size = replace(vm, ram_mib=0, huge_pages=False) if vm.huge_pages else vm
+    if not size.cpu and not size.ram_mib:
+        return fits(rooms, rest)
+    for number, room in enumerate(rooms):
+        if room.takes(size) and fits([*rooms[:number], room.less(size, ()), *rooms[number + 1 :]], rest):
+            return True
     return False

@@ -59,7 +59,7 @@ def test_room_in_pieces_too_small_is_none() -> None:
     fleet.add("c1", "c", Request(4, 4 * GIB))
     decision = place(fleet, Request(5, 5 * GIB), ALONE, now=0.0)
     reasons = {one.host: one.reasons[0] for one in decision.refused}
-    # On c, neither of the others has 8 GiB in one piece. On a, 5 GiB count as 8, and b has 7: more than needed is denied.
+    # On c, neither of the others has 8 GiB in one piece. On a, 5 GiB count as 8, and b has 7: more than need be denied.
     assert sorted(reasons) == ["a", "c"]
     assert reasons["c"].numbers["fails"] == "a"
     assert reasons["c"].numbers["piece_mib"] == 8 * GIB
@@ -96,15 +96,23 @@ views = st.builds(
     state=st.sampled_from(["ready"] * 6 + ["down"]),
     cordoned=st.sampled_from([False] * 6 + [True]),
     allocated_cpu=st.sampled_from([0] * 6 + [1.5, 6]),
+    allocated_pinned_cpu=st.sampled_from([0, 0, 1]),
     allocated_ram_mib=st.sampled_from([0] * 6 + [GIB]),
+    cpu_overcommit=st.sampled_from([None, None, 1.5, 2.0, 0.7]),
+    huge_pages_mib=st.sampled_from([0, 0, 2 * GIB]),
 )
 fleets = st.lists(views, min_size=1, max_size=4).map(
-    lambda found: [replace(view, id=f"node{number}") for number, view in enumerate(found)]
+    lambda found: [
+        replace(view, id=f"node{number}", allocated_pinned_cpu=min(view.allocated_pinned_cpu, view.allocated_cpu))
+        for number, view in enumerate(found)
+    ]
 )
 vms = st.builds(
     Request,
     cpu=st.sampled_from([1, 2, 4, 8, 0.5, 3, 7, 0]),
     ram_mib=st.sampled_from([GIB, 2 * GIB, 4 * GIB, 8 * GIB, 3 * GIB, 100, 0]),
+    pinned=st.sampled_from([False, False, True]),
+    huge_pages=st.sampled_from([False, False, False, True]),
 )
 
 
@@ -132,7 +140,7 @@ def test_what_came_by_the_rule_could_always_be_absorbed(
     hosts: list[HostView], wanted: list[Request], dice: random.Random
 ) -> None:
     """A kept scheduler agrees with a fresh one while VMs come and go, and each host may fail at every step."""
-    fleet = Fleet([replace(view, allocated_cpu=0, allocated_ram_mib=0) for view in hosts])
+    fleet = Fleet([replace(view, allocated_cpu=0, allocated_ram_mib=0, allocated_pinned_cpu=0) for view in hosts])
     machines = [reference.Machine(view, ALONE.limits) for view in fleet.hosts]
     scheduler, alive = Scheduler(fleet, ALONE), []
     for number, request in enumerate(wanted):
@@ -158,7 +166,9 @@ def test_another_empty_host_that_is_no_larger_takes_no_place_away(
     largest = max(hosts, key=lambda host: (host.cpu, host.ram_mib))
     if another.cpu > largest.cpu or another.ram_mib > largest.ram_mib:
         return
-    another = replace(another, id="node9", allocated_cpu=0, allocated_ram_mib=0)
+    # What it is measured by is what it may promise; so of its own figures, the largest host's.
+    another = replace(another, cpu_overcommit=largest.cpu_overcommit, huge_pages_mib=largest.huge_pages_mib)
+    another = replace(another, id="node9", allocated_cpu=0, allocated_ram_mib=0, allocated_pinned_cpu=0)
     before, after = Fleet(hosts), Fleet([*hosts, another])
     for number, (vm, host) in enumerate(placed):
         for fleet in (before, after):
