@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""Requests whose own rules contradict each other: no fleet whatsoever could take them.
+"""Requests whose own rules contradict each other: no fleet whatsoever could keep them all.
 
-They are refused where they are read. A scheduler that is asked all the same answers as ever: every host refuses.
+They are refused where they are read. A scheduler that is asked all the same answers by each rule as ever.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def conflicts(request: Request, field: str = "") -> list[Problem]:
 
     :param field: the request's path in its document, for problems.
     """
-    found = [*_opposed(request), *_host(request), *_spread(request)]
+    found = [*_opposed(request), *_host(request), *_spread(request), *_pinned(request)]
     return [Problem(f"{field}.{one.field}" if field else one.field, one.message, one.allowed) for one in found]
 
 
@@ -58,3 +58,14 @@ def _spread(request: Request) -> Iterator[Problem]:
         elif limit.at_most == 1 and term in request.affinity:
             message = f"affinity wants {term} on one host, and spread wants 1 at most in each {limit.by}"
             yield Problem(here, message, "one of the two")
+
+
+def _pinned(request: Request) -> Iterator[Problem]:
+    if not request.pinned:
+        return
+    if not float(request.cpu).is_integer():
+        message = f"pinned wants threads of its own, and cpu is {request.cpu:g}: a part of a thread is nobody's own"
+        yield Problem("pinned", message, "a whole number of CPUs")
+    elif request.numa and request.cpu % request.numa:
+        message = f"pinned wants threads of its own, and numa deals {request.cpu:g} out over {request.numa} nodes"
+        yield Problem("pinned", message, "as many CPUs on each node")

@@ -163,6 +163,7 @@ BEYOND_SCHEMAS: list[tuple[dict[str, Any], str]] = [
     ({"id": "a\nb"}, "id"),
     ({"affinity": ["vm:a"], "anti_affinity": ["vm:a"]}, "anti_affinity"),
     ({"spread": [{"by": "rack", "at_most": 1}]}, "spread.0"),
+    ({"cpu": 0.5, "pinned": True}, "pinned"),
 ]
 
 _CREATE = {"at": 0, "op": "create", "vm": {"id": "v", "cpu": 1, "ram": 512}}

@@ -57,6 +57,15 @@ def test_rules_that_contradict_each_other_are_both_named(field: str, request_: R
     assert [problem.field for problem in conflicts(request_)] == [field]
 
 
+@pytest.mark.parametrize(
+    ("cpu", "numa", "right"), [(0.5, 0, False), (2.5, 2, False), (3, 2, False), (4, 2, True), (3, 0, True)]
+)
+def test_threads_of_its_own_are_whole(cpu: float, numa: int, right: bool) -> None:
+    request = replace(VM, cpu=cpu, numa=numa, pinned=True)
+    assert [problem.field for problem in conflicts(request)] == ([] if right else ["pinned"])
+    assert conflicts(replace(request, pinned=False)) == []
+
+
 def test_a_spread_of_nobody_is_refused() -> None:
     (problem,) = conflicts(replace(VM, group=None, spread=(Spread("rack", 2),)))
     assert (problem.field, problem.allowed) == ("spread.0", "with a group, or with the label of VMs to count")
