@@ -131,8 +131,13 @@ options:
   hosts:
     description:
       - Decide among these hosts, without a service.
-      - Each has C(id), C(cpu) and C(ram), and may have C(disk), C(numa) (nodes with C(cpu) and C(ram)), C(state),
-        C(cordoned), C(labels), C(load) (0 to 1), C(cpu_overcommit) and C(ram_reserved).
+      - Each has C(id), C(cpu) and C(ram), and may have C(disk), C(numa) (nodes with C(cpu), C(ram) and C(huge_pages)),
+        C(state), C(cordoned), C(labels), C(cpu_overcommit) and C(ram_reserved), C(huge_pages), C(pools) (sizes by
+        name) and C(bandwidth_mbps), C(architecture), C(machines), C(cpu_features), C(networks), C(images),
+        C(reachable_images) and C(reachable_volumes), C(dedicated) (projects), C(failures) (Unix seconds) and C(power)
+        (C(idle_w) and C(max_w)).
+      - C(load) is from 0 to 1, or a mapping with some of C(cpu), C(memory), C(disk), C(network), C(pressure),
+        C(io_latency_ms) and C(at) (Unix seconds).
     type: list
     elements: dict
   vms:
