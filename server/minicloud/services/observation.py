@@ -95,6 +95,8 @@ def _measure(deed: Deed, host: HostRow, observation: HostObservation) -> None:
         "architecture": observation.architecture,
         "accelerator": observation.accelerator,
         "versions": dict(observation.versions),
+        "cpu_features": [*observation.cpu_features],
+        "networks": None if observation.networks is None else [*observation.networks],
     }
     if any(getattr(host, column) != value for column, value in measured.items()):
         for column, value in measured.items():

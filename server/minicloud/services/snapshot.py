@@ -77,6 +77,7 @@ def request_of(vm_id: str, vm: Share | VmRow, names: VmNames) -> Request:
         labels=vm.labels,
         project=vm.project,
         architecture=vm.architecture,
+        networks=frozenset(nic["network"] for nic in vm.spec["nics"]),
         vm=vm_id,
     )
     asked: Mapping[str, Any] = vm.spec.get("scheduling") or {}
@@ -108,6 +109,8 @@ def host_view(row: HostRow) -> HostView:
         dedicated=frozenset(row.dedicated or ()),
         power=None if row.power is None else Power(**row.power),
         bandwidth_mbps=row.bandwidth_mbps,
+        cpu_features=frozenset(row.cpu_features or ()),
+        networks=None if row.networks is None else frozenset(row.networks),
     )
 
 

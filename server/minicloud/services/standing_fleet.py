@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from threading import RLock
 from typing import Final
 
 from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
 
@@ -153,9 +155,14 @@ def _count_creates(session: Session, fleet: Fleet) -> None:
 
 
 def _measured(session: Session, kept: Snapshot) -> Snapshot:
-    """The same fleet with newer measurements."""
-    views = [host_view(row) for row in hosts.everything(session)]
-    if views == kept.fleet.hosts:
-        return kept
-    fleet: Fleet = kept.fleet.with_hosts(views)
-    return replace(kept, fleet=fleet)
+    """The same fleet with newer measurements. A host that is not among them any more changes the marks as well."""
+    measured = hosts.measurements(session)
+    views = [_with(host, measured.get(host.id)) for host in kept.fleet.hosts]
+    same = all(view is host for view, host in zip(views, kept.fleet.hosts, strict=True))
+    return kept if same else replace(kept, fleet=kept.fleet.with_hosts(views))
+
+
+def _with(host: HostView, measurement: tuple[float | None, datetime | None] | None) -> HostView:
+    load, at = measurement or (None, None)
+    seconds = None if at is None else at.timestamp()
+    return host if (host.load, host.load_at) == (load, seconds) else replace(host, load=load, load_at=seconds)

@@ -52,6 +52,8 @@ class HostRow(Base):
     architecture: Mapped[str] = mapped_column(default="")
     accelerator: Mapped[str] = mapped_column(default="")
     versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    cpu_features: Mapped[list[Any] | None] = mapped_column(default=list)
+    networks: Mapped[list[Any] | None]
     load: Mapped[float | None]
     load_at: Mapped[datetime | None]
     observed_at: Mapped[datetime | None]
@@ -64,6 +66,7 @@ class HostRow(Base):
 
 # Written once: to put them together anew costs three times what the database takes to answer them.
 _EVERYTHING: Final = select(HostRow).order_by(HostRow.name)
+_MEASUREMENTS: Final = select(HostRow.name, HostRow.load, HostRow.load_at)
 _LOCK_ALL: Final = _EVERYTHING.with_for_update(key_share=True).execution_options(populate_existing=True)
 _ADVANCE: Final = (
     update(HostRow)
@@ -96,6 +99,11 @@ def advance(session: Session, name: str, generation: int) -> bool:
 
 def everything(session: Session) -> Sequence[HostRow]:
     return session.scalars(_EVERYTHING).all()
+
+
+def measurements(session: Session) -> Mapping[str, tuple[float | None, datetime | None]]:
+    """Each host's load, and when it was measured."""
+    return {row[0]: (row[1], row[2]) for row in session.execute(_MEASUREMENTS)}
 
 
 def named(session: Session, names: Collection[str]) -> Mapping[str, HostRow]:

@@ -67,6 +67,29 @@ def test_a_dedicated_host_takes_its_projects_alone(world: World) -> None:
     assert world.create("a").vm.host == "node1"
 
 
+def test_a_vm_goes_where_its_networks_and_cpu_features_are(world: World) -> None:
+    world.fleet("node1", "node2", "node3")
+    world.observe("node1", networks=("default",), cpu_features=("avx2",))
+    world.observe("node2", networks=("back", "default"))
+    world.observe("node3", networks=("back", "default"), cpu_features=("aes", "avx2"))
+    asked = {"nics": ["default", "back"], "scheduling": {"cpu_features": ["avx2"]}}
+    made = world.create("a", **asked)
+    assert made.vm.host == "node3"
+    assert made.placement is not None
+    refused = {one["host"]: [reason["rule"] for reason in one["reasons"]] for one in made.placement["refused"]}
+    assert refused == {"node1": ["networks"], "node2": ["cpu_features"]}
+    world.observe("node1", networks=(), cpu_features=())
+    assert world.get_host("node1").networks == ()
+    with pytest.raises(NoCapacityError):
+        world.create("b", nics=["backup"])
+
+
+def test_a_host_that_tells_of_no_networks_takes_any(world: World) -> None:
+    world.host("node1")
+    assert world.get_host("node1").networks is None
+    world.create("a", nics=["whatever"])
+
+
 def test_bandwidth_is_promised_once(world: World) -> None:
     world.host("node1", bandwidth_mbps=1000)
     world.create("a", scheduling={"bandwidth_mbps": 700})

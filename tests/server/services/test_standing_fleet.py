@@ -133,6 +133,26 @@ def test_nothing_is_read_anew_when_nothing_changed(world: World, monkeypatch: py
     assert len(read) == 1
 
 
+def test_what_is_measured_is_heeded_before_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from minicloud.services import standing_fleet
+
+    world.fleet("node1", "node2")
+    world.create("first", ram=64, cpu=2)
+    patient, eager = StandingFleet(), StandingFleet()
+    old = kept(world, patient)
+    with monkeypatch.context() as patch:
+        patch.setattr(standing_fleet, "_MEASURE_EVERY", 0.0)
+        patch.setattr(standing_fleet, "_MEASURE_SHARE", float("inf"))
+        kept(world, eager)
+        world.observe("node2", load=0.9)
+        world.observe("node1", load=0.1)
+        new = kept(world, eager)
+        assert [host.load for host in new.hosts] == [0.1, 0.9]
+        assert picture(new) == picture(old)
+        assert kept(world, eager) is new
+    assert kept(world, patient) is old
+
+
 def test_a_create_that_fails_to_be_written_leaves_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from minicloud.services import admission
 

@@ -57,6 +57,8 @@ class HostView:
     :param capacity: what the machine has; zeros before it was observed.
     :param allocated: what is promised to VMs there.
     :param load: measured CPU use, 0 to 1, smoothed; None before it was measured.
+    :param cpu_features: what guests' CPUs have there; empty when it cannot tell.
+    :param networks: libvirt networks that are up; None before it was observed.
     :param fence_agent: the agent's name; None when there is none. Its options are never shown.
     """
 
@@ -84,6 +86,8 @@ class HostView:
     dedicated: tuple[str, ...]
     power: Mapping[str, float] | None
     bandwidth_mbps: int | None
+    cpu_features: tuple[str, ...]
+    networks: tuple[str, ...] | None
     fence_agent: str | None
     generation: int
     observed_at: datetime | None
@@ -162,6 +166,8 @@ def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> Host
         dedicated=tuple(row.dedicated or ()),
         power=row.power,
         bandwidth_mbps=row.bandwidth_mbps,
+        cpu_features=tuple(row.cpu_features or ()),
+        networks=None if row.networks is None else tuple(row.networks),
         fence_agent=None if row.fence is None else str(row.fence["agent"]),
         generation=row.generation,
         observed_at=row.observed_at,

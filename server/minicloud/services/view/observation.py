@@ -35,6 +35,8 @@ class HostObservation:
     """All of a host at one moment.
 
     :param cpu: hardware threads. ``disk_bytes`` is what the default pool holds in all.
+    :param cpu_features: what guests' CPUs have there; empty when it cannot tell.
+    :param networks: libvirt networks that are up; None when it was not asked.
     :param load: CPU use, 0 to 1, smoothed by the observer; None when it cannot tell yet.
     :param domains: every domain, ours or not; those missing are not there.
     """
@@ -47,5 +49,7 @@ class HostObservation:
     architecture: str = "x86_64"
     accelerator: str = "tcg"
     versions: Mapping[str, Any] = field(default_factory=dict)
+    cpu_features: tuple[str, ...] = ()
+    networks: tuple[str, ...] | None = None
     load: float | None = None
     domains: tuple[DomainObservation, ...] = ()

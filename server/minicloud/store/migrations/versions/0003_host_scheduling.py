@@ -1,4 +1,4 @@
-"""What administrators say of a host for the scheduler: whom it is dedicated to, what it draws, its bandwidth."""
+"""What the scheduler is told of a host: whom it is dedicated to, what it draws, its bandwidth, features, networks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tru
 
 
 def upgrade() -> None:
-    """Null is for what nobody has said."""
+    """Null is for what nobody has said, or seen."""
     op.add_column("hosts", sa.Column("dedicated", JSON, nullable=True))
     op.add_column("hosts", sa.Column("power", JSON, nullable=True))
     op.add_column("hosts", sa.Column("bandwidth_mbps", sa.Integer(), nullable=True))
+    op.add_column("hosts", sa.Column("cpu_features", JSON, nullable=True))
+    op.add_column("hosts", sa.Column("networks", JSON, nullable=True))
 
 
 def downgrade() -> None:
