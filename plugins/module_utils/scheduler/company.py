@@ -8,7 +8,7 @@ A term but for ``vm:ID`` speaks of VMs of the asker's own project: what others c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from .arrays import np
@@ -106,13 +106,12 @@ class Company:
     def __init__(self, vms: Vms, domains: Domains) -> None:
         self._vms, self.domains = vms, domains
         self._there: Crowds | None = None
-        self._averse, self._attached = Crowds(domains), Crowds(domains)
+        self._averse = Crowds(domains)
 
     def count(self, row: int, request: Request, sign: int) -> None:
         """A VM came to a row, or left it."""
-        for crowds, terms in ((self._averse, request.anti_affinity), (self._attached, request.affinity)):
-            for term in terms:
-                crowds.count(_scope(request, term), term, row, sign)
+        for term in request.anti_affinity:
+            self._averse.count(_scope(request, term), term, row, sign)
         if self._there is not None:
             self._count_there(self._there, row, request, sign)
 
@@ -166,28 +165,6 @@ class Company:
         """The asker's id, if it is there already and may not be counted among the others."""
         return request.vm if request.vm in self._vms and _speaks_of_others(request) else None
 
-    def held_by(self, vm: str) -> tuple[str, ...]:
-        """The terms because of which a VM has to stay: others on its host need one of that term beside them, and it is
-        the last.
-
-        :raises KeyError: when there is no such VM.
-        """
-        row, request, _nodes = self._vms[vm]
-        terms = [(term, self._attached.find(_scope(request, term), term)) for term in _all_terms(vm, request)]
-        return tuple(
-            term
-            for term, attached in terms
-            if attached is not None
-            and attached.rows.get(row, 0) > (1 if term in request.affinity else 0)
-            and self._is_last(vm, row, request, term)
-        )
-
-    def _is_last(self, vm: str, row: int, request: Request, term: str) -> bool:
-        if term.startswith(VM):
-            return True
-        crowd = self._crowd(request, term)
-        return crowd is None or crowd.rows.get(row, 0) <= 1
-
     def _crowd(self, request: Request, term: str) -> Crowd | None:
         if self._there is None:
             self._there = Crowds(self.domains)
@@ -220,10 +197,6 @@ def term_of_spread(request: Request, label: str | None) -> str | None:
 def _scope(request: Request, term: str) -> str:
     """In which project a term means what it means; VMs have one name in all of them."""
     return "" if term.startswith(VM) else request.project
-
-
-def _all_terms(vm: str, request: Request) -> Iterable[str]:
-    return terms_of(vm, request.group, request.labels)
 
 
 def _speaks_of_others(request: Request) -> bool:

@@ -219,19 +219,6 @@ def test_what_would_make_it_fit_is_offered(
     assert all(accepting(placed, one.request) for one in remedies)
 
 
-def test_who_is_needed_is_known() -> None:
-    needs = replace(VM, affinity=("group:db",))
-    fleet = fleet_with({"a": [DB, needs], "b": [DB, DB, needs], "c": [DB], "d": [VM, replace(VM, affinity=("vm:d0",))]})
-    company = fleet.company
-    assert [company.held_by(vm) for vm in ("a0", "a1", "b0", "c0", "d0", "d1")] == [
-        ("group:db",), (), (), (), ("vm:d0",), (),
-    ]  # fmt: skip
-    fleet.remove("b1")
-    assert company.held_by("b0") == ("group:db",)
-    fleet.remove("b2")
-    assert company.held_by("b0") == ()
-
-
 # Few names, so that they meet.
 names = st.sampled_from(["vm-0", "vm-1", "vm-2", "vm-9"])
 terms = st.sampled_from(["group:g", "group:h", "tier=x", "tier=y", "zone=x", "vm:vm-0", "vm:vm-1", "vm:vm-9"])
