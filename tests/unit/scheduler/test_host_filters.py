@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 from minicloud_core.model.units import GIB
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, Pool
@@ -15,8 +16,17 @@ from minicloud_core.scheduler.policy import Policy
 from minicloud_core.scheduler.request import Request
 
 from tests.unit.scheduler.test_filters import HOST, REQUEST, judge, refuses
+from tests.unit.scheduler.test_reference import NOW as SCENE_NOW
+from tests.unit.scheduler.test_reference import Scene, consistent, requests, scenes
+from tests.unit.scheduler.test_reference import hosts as drawn_hosts
 
 NOW = 1000.0
+hosts = drawn_hosts.map(consistent)
+# What a host is and has, and its own room.
+LOCAL = (
+    "ready", "cordon", "metrics", "requested", "excluded", "dedicated", "host_labels", "architecture", "machine",
+    "cpu_features", "networks", "image", "volumes", "cpu", "memory", "numa", "disk", "pools", "bandwidth",
+)  # fmt: skip
 
 
 def said(name: str, host: dict[str, Any], request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -163,6 +173,17 @@ def test_a_kept_scheduler_sees_measurements_grow_old() -> None:
     assert scheduler.choose(REQUEST, now=NOW + 60) == "node1"
     assert scheduler.choose(REQUEST, now=NOW + 60.001) is None
     assert scheduler.choose(REQUEST, now=NOW) == "node1"
+
+
+@settings(deadline=None, max_examples=60)
+@given(scenes(), hosts, requests)
+def test_another_host_never_takes_a_place_away(scene: Scene, another: HostView, request: Request) -> None:
+    policy = Policy("local", filters=LOCAL, weights={"stability": 1.0, "energy": 1.0, "staleness": 1.0})
+    before = place(scene.fleet(), request, policy, now=SCENE_NOW)
+    larger = replace(scene, hosts=[*scene.hosts, replace(another, id="node9")])
+    after = place(larger.fleet(), request, policy, now=SCENE_NOW)
+    assert [one for one in after.accepted if one.host != "node9"] == list(before.accepted)
+    assert [one for one in after.refused if one.host != "node9"] == list(before.refused)
 
 
 def test_bandwidth_and_pools_are_counted_as_vms_come_and_go() -> None:
