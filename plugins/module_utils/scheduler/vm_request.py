@@ -42,6 +42,7 @@ def request_of(
         labels=spec.labels,
         project=project,
         architecture=architecture,
+        networks=frozenset(nic.network for nic in spec.nics),
     )
     asked = with_scheduling(request, spec.scheduling, ids or {})
     check_scheduling(asked)

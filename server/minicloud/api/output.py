@@ -177,6 +177,7 @@ class HostDetail(Host):
 
     ``cpu``, ``ram_mib`` and ``disk_bytes`` are what the machine has; ``load`` is its CPU use, 0 to 1. ``dedicated``
     names the projects whose VMs alone it takes; empty for all. ``power`` has ``idle_w`` and ``max_w``, in watts.
+    ``cpu_features`` are those of guests' CPUs there, ``networks`` libvirt's that are up, null before anybody looked.
     """
 
     address: str
@@ -202,6 +203,8 @@ class HostDetail(Host):
     dedicated: list[str]
     power: dict[str, float] | None
     bandwidth_mbps: int | None
+    cpu_features: list[str]
+    networks: list[str] | None
     fence_agent: str | None
     generation: int
     observed_at: datetime | None

@@ -13,6 +13,7 @@ import libvirt
 from minicloud.services.view.observation import DomainObservation, HostObservation
 
 from .domain import DomainFacts, observe_domain, read_facts
+from .processor import read_cpu_features
 from .smoothing import CpuTimes, Load
 
 _STATISTICS = (
@@ -36,6 +37,7 @@ class Machine:
     ram_mib: int
     architecture: str
     accelerator: str
+    cpu_features: tuple[str, ...]
     versions: dict[str, str]
 
 
@@ -77,6 +79,8 @@ class Reader:
             architecture=machine.architecture,
             accelerator=machine.accelerator,
             versions=machine.versions,
+            cpu_features=machine.cpu_features,
+            networks=tuple(sorted(self.connection.listNetworks())),
             load=self.load.value,
             domains=self._read_domains(),
         )
@@ -86,7 +90,9 @@ class Reader:
         versions = {"libvirt": _version(self.connection.getLibVersion())}
         with suppress(libvirt.libvirtError):
             versions[self.connection.getType().lower()] = _version(self.connection.getVersion())
-        return Machine(cpu, ram_mib, architecture, self._read_accelerator(architecture), versions)
+        accelerator = self._read_accelerator(architecture)
+        features = read_cpu_features(self.connection, architecture, accelerator)
+        return Machine(cpu, ram_mib, architecture, accelerator, features, versions)
 
     def _read_accelerator(self, architecture: str) -> str:
         try:

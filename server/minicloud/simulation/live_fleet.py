@@ -48,8 +48,11 @@ def _host(host: Row) -> dict[str, Any]:
         "dedicated": host["dedicated"],
         "power": host["power"],
         "bandwidth_mbps": host["bandwidth_mbps"],
+        "cpu_features": host["cpu_features"],
+        "networks": host["networks"],
     }
-    return _said(written, always=("id", "cpu", "ram", "ram_reserved"))
+    # That no network is up is something else than that nobody has looked.
+    return _said(written) | ({} if host["networks"] is None else {"networks": host["networks"]})
 
 
 def _load(host: Row) -> dict[str, Any]:
@@ -69,11 +72,12 @@ def _vm(vm: Row, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         "disk": _mib(sum(disk["size"] for disk in vm["disks"])),
         "state": vm["status"],
         "labels": vm["labels"],
+        "networks": sorted({nic["network"] for nic in vm["nics"]}),
         "project": vm["project"],
         **{name: asked[name] for name in _SAME if name in asked},
         **{name: _by_id(asked[name], vm["project"], ids) for name in _TERMS if name in asked},
     }
-    return _said(written, always=("id", "host", "cpu", "ram"))
+    return _said(written)
 
 
 def _by_id(terms: Iterable[str], project: str, ids: Mapping[tuple[str, str], str]) -> list[str]:
@@ -88,8 +92,6 @@ def _mib(size: int) -> int | float:
     return plain_number(size / MIB)
 
 
-def _said(fields: Row, *, always: Iterable[str]) -> dict[str, Any]:
-    """What there is something to say of."""
-    return {
-        name: value for name, value in fields.items() if name in always or value not in (None, "", 0, False, {}, [])
-    }
+def _said(fields: Row) -> dict[str, Any]:
+    """What there is something to say of. Zero is something: a host that keeps no memory for itself says so."""
+    return {name: value for name, value in fields.items() if value not in (None, "", {}, []) and value is not False}

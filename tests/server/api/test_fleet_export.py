@@ -61,6 +61,15 @@ def test_what_administrators_say_of_a_host_is_told(cloud: Cloud) -> None:
     assert (view.power.idle_w, view.power.max_w) == (90, 300)
 
 
+def test_what_was_seen_of_a_host_is_told(cloud: Cloud) -> None:
+    cloud.world.observe("node1", cpu_features=("aes", "avx2"), networks=())
+    cloud.world.observe("node2", networks=("back", "default"))
+    first, second = exported(cloud)["hosts"]
+    assert (first["cpu_features"], first["networks"]) == (["aes", "avx2"], [])
+    assert second["networks"] == ["back", "default"]
+    assert "cpu_features" not in second
+
+
 def test_what_vms_ask_of_each_other_is_told_by_id(cloud: Cloud) -> None:
     cloud.create("cache", labels={"tier": "web"})
     asked = {

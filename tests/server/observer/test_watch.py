@@ -139,6 +139,9 @@ def test_a_host_shows_what_it_is(start_watch: StartWatch, notebook: Notebook) ->
     assert seen.disk_bytes > 0
     assert (seen.architecture, seen.accelerator) == ("x86_64", "tcg")
     assert set(seen.versions) == {"libvirt", "qemu"}
+    # Every x86-64 guest has these, whatever it runs on.
+    assert {"sse2", "lm", "cx8"} <= set(seen.cpu_features)
+    assert seen.networks == ()
     assert seen.load is None
 
 

@@ -42,6 +42,7 @@ def test_everything_that_a_spec_asks_is_asked() -> None:
         labels={"tier": "db"},
         project="shop",
         architecture="x86_64",
+        networks=frozenset({"default"}),
         host_labels={"disk": "nvme"},
         group="db",
         affinity=("vm:vm-3", "tier=web"),
