@@ -92,6 +92,10 @@ def _freer(ask: Ask, refusing: dict[int, tuple[str, ...]]) -> Iterator[_Draft]:
         yield _Draft(("requested",), f"on another host than {ask.request.host}", replace(ask.request, host=None))
     if "numa" in alone:
         yield _Draft(("numa",), "without NUMA nodes of its own", replace(ask.request, numa=0))
+    if ask.request.pinned and "cpu" in alone:
+        yield _Draft(("cpu",), "without threads of its own", replace(ask.request, pinned=False))
+    if ask.request.huge_pages and "memory" in alone:
+        yield _Draft(("memory",), "without huge pages", replace(ask.request, huge_pages=False))
     yield from _waived(ask, refusing)
 
 

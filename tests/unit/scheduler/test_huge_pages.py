@@ -80,6 +80,8 @@ def test_the_share_that_is_left_is_of_the_kind_that_is_wanted() -> None:
 def test_less_is_offered_of_the_kind_that_is_wanted() -> None:
     remedies = place(Fleet([HOST]), huge(9216), POLICY, now=0.0).remedies
     assert [remedy.text for remedy in remedies] == ["1 GiB less memory"]
+    remedies = place(Fleet([replace(HOST, huge_pages_mib=1024)]), huge(2048), POLICY, now=0.0).remedies
+    assert [remedy.text for remedy in remedies] == ["1 GiB less memory", "without huge pages"]
 
 
 def test_huge_pages_are_found_node_by_node() -> None:

@@ -69,7 +69,7 @@ def test_a_refusal_tells_of_threads() -> None:
 def test_fewer_threads_are_offered_where_there_are_too_few() -> None:
     host = replace(HOST, allocated_cpu=12, allocated_pinned_cpu=2)
     remedies = place(Fleet([host]), pinned(4), POLICY, now=0.0).remedies
-    assert [remedy.text for remedy in remedies] == ["1 virtual CPU fewer"]
+    assert [remedy.text for remedy in remedies] == ["1 virtual CPU fewer", "without threads of its own"]
 
 
 def test_threads_come_free_when_a_pinned_vm_goes() -> None:
