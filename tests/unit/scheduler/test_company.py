@@ -346,3 +346,14 @@ def test_another_host_without_vms_never_makes_a_feasible_request_infeasible(
             fleet.add(f"vm-{number}", views[host % len(views)].id, replace(vm, vm=f"vm-{number}"))
     kept = {one.host for one in place(after, request, SPREAD, now=NOW).accepted} - {"node9"}
     assert kept == {one.host for one in place(before, request, SPREAD, now=NOW).accepted}
+
+
+@settings(deadline=None, max_examples=60)
+@given(hosts, st.lists(st.tuples(requests, st.integers(0, 4)), min_size=2, max_size=8), requests)
+def test_what_is_offered_would_do(views: list[HostView], placed: list[tuple[Request, int]], request: Request) -> None:
+    fleet = Fleet(views)
+    for number, (vm, host) in enumerate(placed):
+        fleet.add(f"vm-{number}", views[host % len(views)].id, replace(vm, vm=f"vm-{number}"))
+    for remedy in place(fleet, request, SPREAD, now=NOW).remedies:
+        assert remedy.opened is None
+        assert place(fleet, remedy.request, SPREAD, now=NOW).host == remedy.host
