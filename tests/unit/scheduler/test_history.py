@@ -10,10 +10,12 @@ import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minicloud_core.scheduler.ageing import HALF_LIFE, HALVINGS, STALE
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode, Pool, Power
@@ -140,11 +142,18 @@ class History:
         self.now += seconds
 
     def to_the_edge(self, number: int, ulps: int) -> None:
-        """To just when a measurement is no longer fresh, or as near to it as a number can be."""
+        """To just when a measurement or a failure is worth less, or as near to it as a number can be."""
+        limits = self.policy.limits
+        fresh = [limits.load_fresh_seconds * times for times in STALE]
         measured = [view.load_at for view in self.hosts if view.load_at is not None]
-        if not measured:
+        failed = [moment for view in self.hosts for moment in view.failures]
+        edges = [
+            *(at + age for age in (*fresh, limits.metrics_fresh_seconds) for at in measured if isfinite(age)),
+            *(at + HALF_LIFE * (1 + times) for times in range(HALVINGS) for at in failed),
+        ]
+        if not edges:
             return
-        self.now = measured[number % len(measured)] + self.policy.limits.load_fresh_seconds
+        self.now = edges[number % len(edges)]
         for _turn in range(abs(ulps)):
             self.now = math.nextafter(self.now, math.inf if ulps > 0 else -math.inf)
 
@@ -229,7 +238,7 @@ steps = st.one_of(
     st.tuples(st.just("ask"), requests),
     st.tuples(st.just("remove"), st.integers(0, 99)),
     st.tuples(st.just("pass_time"), seconds),
-    st.tuples(st.just("to_the_edge"), st.integers(0, 4), st.integers(-2, 2)),
+    st.tuples(st.just("to_the_edge"), st.integers(0, 99), st.integers(-2, 2)),
     st.tuples(st.just("churn"), st.integers(0, 4), requests, st.sampled_from([1, MANY_CHANGES])),
     st.tuples(st.just("note"), requests, st.sampled_from([1, EVERY, RECENT])),
     st.tuples(st.just("ask_many"), st.integers(0, 99)),
