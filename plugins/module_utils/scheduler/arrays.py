@@ -25,8 +25,10 @@ else:
         np = None
 
 ALL = slice(None)
+# Hosts up to which all of them are looked at when some have changed: quicker than to pick those.
+FEW = 1024
 
-__all__ = ["ALL", "np", "require_numpy"]
+__all__ = ["ALL", "FEW", "np", "require_numpy"]
 
 
 def require_numpy() -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .absorption import Absorption
 from .ageing import Ageing
-from .arrays import ALL, np
+from .arrays import ALL, FEW, np
 from .fleet import Fleet
 from .grain import GRAINS
 from .limit_columns import LimitColumns
@@ -42,11 +42,12 @@ class Board:
         # A node that a host has not holds -1 MiB of huge pages too.
         self.node_huge_limit = np.where(fleet.node_ram < 0, -1, fleet.node_huge)
         self.node_cpu_limit = np.rint(fleet.node_cpu * self.overcommit[:, None] * GRAINS)
-        self.cpu_free = np.empty_like(self.cpu_limit)
-        self.ram_free = np.empty_like(self.ram_limit)
+        # What is left of each host in the first column, then of each of its NUMA nodes.
+        self.room_cpu = np.empty((len(fleet), 1 + fleet.node_cpu.shape[1]), dtype=np.float64)
+        self.room_ram = np.empty(self.room_cpu.shape, dtype=np.int64)
+        self.cpu_free, self.ram_free = self.room_cpu[:, 0], self.room_ram[:, 0]
+        self.node_cpu_free, self.node_ram_free = self.room_cpu[:, 1:], self.room_ram[:, 1:]
         self.disk_free = np.empty_like(fleet.disk)
-        self.node_cpu_free = np.empty_like(self.node_cpu_limit)
-        self.node_ram_free = np.empty_like(fleet.node_ram)
         self._compute(ALL)
         self._seen = fleet.version
 
@@ -54,6 +55,11 @@ class Board:
     def limits_creates(self) -> bool:
         """Whether any host may create no more than some number of VMs at once."""
         return bool(np.isfinite(self.figures.creates_at_once).any())
+
+    @cached_property
+    def all_told(self) -> bool:
+        """Whether something is known of every host's NUMA nodes."""
+        return bool(self.fleet.numa_told.all())
 
     @cached_property
     def ageing(self) -> Ageing:
@@ -73,7 +79,7 @@ class Board:
         """Look again at what changed."""
         if self._seen == self.fleet.version:
             return
-        self._compute(self.fleet.changed_since(self._seen))
+        self._compute(self.fleet.changed_since(self._seen) if len(self.fleet) > FEW else ALL)
         self._seen = self.fleet.version
 
     def fill(self) -> float:

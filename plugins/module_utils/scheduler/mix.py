@@ -54,8 +54,9 @@ class Mix:
 
     def _recount(self) -> None:
         frequent = sorted(Counter(self._recent).items(), key=lambda item: (-item[1], item[0]))[:SHAPES]
-        # In an order that tells nothing: other shares of the same shapes change less than other shapes do.
-        most = sorted(frequent)
+        # In an order that tells nothing: other shares of the same shapes change less than other shapes do. Those of as
+        # many NUMA nodes stand together, since they are counted together.
+        most = sorted(frequent, key=lambda item: (item[0][2], item[0]))
         total = sum(count for _shape, count in most)
         shares = tuple((shape, count / total) for shape, count in most)
         if shares != self.shares:

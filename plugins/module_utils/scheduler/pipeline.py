@@ -179,7 +179,7 @@ class Scheduler:
         rules = self.policy.of(ask.request.project)
         weights = rules.weights_at(self._board.fill()) if rules.turns else rules.weights
         if "fragmentation" in weights:
-            self._slots.refresh()
+            self._slots.refresh(ask.request)
         itself = self.fleet.company.itself(ask.request)
         key = (*ask.request.key, ask.averse, itself, weights is rules.weights)
         sheet = self._sheets.get(key)

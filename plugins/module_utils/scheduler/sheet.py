@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from ..model.reason import Reason
-from .arrays import ALL, np
+from .arrays import ALL, FEW, np
 from .filters import FILTERS
 from .rule import Ask, Filter
 from .scorers import SCORERS
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # Scores are compared rounded, so that a tie is a tie whatever the order in which floating point added it up.
 DIGITS = 9
 REFUSED = -1.0
-# Hosts up to which all of them are looked at when some have changed.
-FEW = 1024
 
 
 class Sheet:
@@ -69,7 +67,6 @@ class Sheet:
         elif self._seen == fleet.version:
             return
         else:
-            # Of few hosts, to look at all is quicker than to pick some.
             rows = fleet.changed_since(self._seen) if len(fleet) > FEW else ALL
         self._compute(ask, rows)
         if self._stamps and self._ask_anew(ask):

@@ -10,10 +10,11 @@ used so well; choosing it keeps a fleet from being cut into pieces too small for
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import reduce
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from .arrays import np
+from .arrays import ALL, np
 from .board import Board
 from .mix import Mix
 from .request import Request, Shape
@@ -42,29 +43,45 @@ class SlotBook:
         self._shares: tuple[float, ...] = ()
         self._weights: Vector = np.empty(0)
         self._left: Integers = np.zeros(0, dtype=np.int64)
+        # How many digits what is left of each shape has, as of the weights.
+        self._bits: tuple[int, ...] = ()
         self._losses: OrderedDict[tuple[Shape, bool, bool], Losses] = OrderedDict()
         self.version = 0
 
-    def refresh(self) -> None:
-        """Look again at what changed: hosts, or what is asked for."""
-        fleet = self._board.fleet
+    def refresh(self, request: Request | None = None) -> None:
+        """Look again at what changed: hosts, or what is asked for.
+
+        :param request: one that will be asked about next; it is cheaper to look at both at once.
+        """
         if self._mixed != self._mix.version:
             self._read_mix()
-        if self._seen == fleet.version:
+        version = self._board.fleet.version
+        losses = None if request is None else self._losses_of(request)
+        asked = losses is not None and losses.seen != version
+        if self._seen == version and not asked:
             return
-        rows = fleet.changed_since(self._seen)
-        before = self.slots[rows].sum(axis=0) if self._seen >= 0 else 0
-        self.slots[rows] = Room.of(self._board, rows).slots(self._shapes)
-        self._left = self._left + self.slots[rows].sum(axis=0) - before
-        self._seen = fleet.version
-        self._weigh()
+        rooms: list[Room] = []
+        if self._seen != version:
+            rows = self._board.fleet.changed_since(self._seen)
+            rooms.append(Room.of(self._board, rows))
+        before = len(rooms)
+        if losses is not None and asked:
+            rooms += losses.rooms()
+        counted = Room.joined(rooms).slots(self._shapes)
+        if before:
+            split = len(rooms[0].cpu)
+            self._count(rows, counted[:split])
+            counted = counted[split:]
+        if losses is not None and asked:
+            losses.learn(counted, self._weights)
 
     def lost(self, request: Request, rows: Rows) -> Vector:
         """Slots that each host would lose to a request, weighted.
 
         Of the sets of NUMA nodes on which it could lie, the one counts that costs the least.
         """
-        least: Vector = np.array([_weighed(one, self._weights) for one in self._loss(request).of(rows)]).min(axis=0)
+        self.refresh(request)
+        least: Vector = self._losses_of(request).costs(self._weights)[rows]
         return least
 
     def nodes(self, request: Request, row: int) -> tuple[int, ...]:
@@ -77,10 +94,11 @@ class SlotBook:
         if not request.numa:
             return ()
         rows = np.array([row])
-        room = Room.of(self._board, rows)
-        losses = self._loss(request)
+        self.refresh(request)
+        losses = self._losses_of(request)
         costs = [_weighed(one, self._weights)[0] for one in losses.of(rows)]
-        left = [sum(float(room.node_cpu[0, node]) for node in nodes) for nodes in losses.choices]
+        free = self._board.node_cpu_free[row].tolist()
+        left = [sum(free[node] for node in nodes) for nodes in losses.choices]
         taking = self._board.nodes_take(request, request.numa, rows)[0]
         fits = [bool(nodes) and bool(taking[list(nodes)].all()) for nodes in losses.choices]
         ranked = zip(costs, left, losses.choices, fits, strict=True)
@@ -98,12 +116,20 @@ class SlotBook:
             self.slots: Integers = np.zeros((len(self._board.fleet), len(shapes)), dtype=np.int32)
             self._left = np.zeros(len(shapes), dtype=np.int64)
             self._losses.clear()
+            self._bits = ()
             self._seen = -1
             # Other shapes may happen to weigh the same.
             self.version += 1
         else:
+            self._bits = ()
             self._weigh()
         self._mixed = self._mix.version
+
+    def _count(self, rows: Rows, counted: Integers) -> None:
+        self._left = self._left + (counted - self.slots[rows]).sum(axis=0)
+        self.slots[rows] = counted
+        self._seen = self._board.fleet.version
+        self._weigh()
 
     def _weigh(self) -> None:
         """Weigh shapes by how often they are asked for, and by how scarce their slots have become.
@@ -111,17 +137,18 @@ class SlotBook:
         Without the second, the many slots of small shapes would count for more than the few of large ones, until a
         large one fits nowhere. What is left counts by powers of two, so that the weights are others only now and then.
         """
-        raw = [
-            share / (1 << count.bit_length()) ** SCARCITY if count else 0.0
-            for share, count in zip(self._shares, self._left.tolist(), strict=True)
-        ]
+        bits = tuple([count.bit_length() for count in self._left.tolist()])
+        if bits == self._bits:
+            return
+        self._bits = bits
+        raw = [share / (1 << bit) ** SCARCITY if bit else 0.0 for share, bit in zip(self._shares, bits, strict=True)]
         total = sum(raw) or 1.0
         weights = np.array([one / total for one in raw])
         if not np.array_equal(weights, self._weights):
             self._weights = weights
             self.version += 1
 
-    def _loss(self, request: Request) -> Losses:
+    def _losses_of(self, request: Request) -> Losses:
         key = request.shape, request.pinned, request.huge_pages
         losses = self._losses.get(key)
         if losses is None:
@@ -130,81 +157,126 @@ class SlotBook:
                 self._losses.popitem(last=False)
         else:
             self._losses.move_to_end(key)
-        losses.refresh()
         return losses
 
 
 class Losses:
-    """What one shape of request would cost on each host: slots of each shape, for each choice of NUMA nodes."""
+    """What one shape of request would cost on each host: slots of each shape, for each choice of NUMA nodes.
+
+    ``seen`` is the fleet's version of which it knows.
+    """
 
     def __init__(self, board: Board, slots: Integers, shapes: Shapes, request: Request) -> None:
         self._board, self._slots, self._shapes, self._request = board, slots, shapes, request
         self.choices = _choices(request.numa, board.node_cpu_free.shape[1])
         self._lost: list[Integers] = [np.empty_like(slots) for _choice in self.choices]
-        self._seen = -1
+        self._costs: Vector = np.empty(len(slots), dtype=np.float64)
+        self._weights: Vector | None = None
+        self._rows: Rows = ALL
+        self.seen = -1
 
     def of(self, rows: Rows) -> list[Integers]:
         """For each choice, hosts by shapes."""
         return [lost[rows] for lost in self._lost]
 
-    def refresh(self) -> None:
-        """Look again at what changed."""
-        fleet = self._board.fleet
-        if self._seen == fleet.version:
-            return
-        rows = fleet.changed_since(self._seen)
-        taking = Taking.of(self._board, self._request, rows)
-        for lost, nodes in zip(self._lost, self.choices, strict=True):
-            lost[rows] = self._slots[rows] - taking.left(nodes).slots(self._shapes)
-        self._seen = fleet.version
+    def rooms(self) -> list[Room]:
+        """What would be left of the hosts that changed, for each choice."""
+        self._rows = self._board.fleet.changed_since(self.seen)
+        taking = Taking.of(self._board, self._request, self._rows)
+        return [taking.left(nodes) for nodes in self.choices]
+
+    def learn(self, counted: Integers, weights: Vector) -> None:
+        """How many slots there would be in those rooms, one below the other."""
+        rows = self._rows
+        had = self._slots[rows]
+        for number, lost in enumerate(self._lost):
+            lost[rows] = had - counted[number * len(had) : (number + 1) * len(had)]
+        self.seen = self._board.fleet.version
+        if self._weights is weights:
+            self._costs[rows] = self._weigh(rows, weights)
+
+    def costs(self, weights: Vector) -> Vector:
+        """What each host would lose in all, on the nodes where that is the least. To be read alone."""
+        if self._weights is not weights:
+            self._costs[:] = self._weigh(ALL, weights)
+            self._weights = weights
+        return self._costs
+
+    def _weigh(self, rows: Rows, weights: Vector) -> Vector:
+        first, *others = [_weighed(lost[rows], weights) for lost in self._lost]
+        return reduce(np.minimum, others, first)
 
 
 class Shapes:
-    """Shapes as columns, so that the slots of all are counted at once."""
+    """Shapes as columns, so that the slots of all are counted at once.
+
+    ``groups`` has for each number of NUMA nodes the columns of its shapes.
+    """
 
     def __init__(self, shapes: tuple[Shape, ...]) -> None:
         self.shapes = shapes
         requests = [Request(cpu, ram, numa=numa) for cpu, ram, numa in shapes]
         parts = [request.on_each(max(1, request.numa)) for request in requests]
-        self.cpu: Vector = _sizes([request.cpu_grains for request in requests])
-        self.ram: Vector = _sizes([request.ram_mib for request in requests])
-        self.part_cpu: Vector = _sizes([cpu for cpu, _ram in parts])
-        self.part_ram: Vector = _sizes([ram for _cpu, ram in parts])
-        self.by_numa: dict[int, list[int]] = {}
+        self._cpu: Vector = _sizes([request.cpu_grains for request in requests])
+        self._ram: Vector = _sizes([request.ram_mib for request in requests])
+        self._part_cpu: Vector = _sizes([cpu for cpu, _ram in parts])
+        self._part_ram: Vector = _sizes([ram for _cpu, ram in parts])
+        self._sizes: dict[int, tuple[Vector, Vector]] = {}
+        columns: dict[int, list[int]] = {}
         for index, (_cpu, _ram, numa) in enumerate(shapes):
-            self.by_numa.setdefault(numa, []).append(index)
+            if numa:
+                columns.setdefault(numa, []).append(index)
+        self.groups: list[tuple[int, Rows]] = [(numa, _block(found)) for numa, found in columns.items()]
+
+    def sizes(self, nodes: int) -> tuple[Vector, Vector]:
+        """What each shape takes, of a host and then of each of so many nodes."""
+        sizes = self._sizes.get(nodes)
+        if sizes is None:
+            cpu, ram = [self._cpu, *[self._part_cpu] * nodes], [self._ram, *[self._part_ram] * nodes]
+            sizes = self._sizes[nodes] = np.array(cpu), np.array(ram)
+        return sizes
 
 
 class Room:
-    """What is left on some hosts: grains of virtual CPUs and MiB, in all and by NUMA node.
+    """What is left on some hosts: grains of virtual CPUs and MiB, of each in all and then of each of its NUMA nodes.
 
-    ``told`` are those of whose nodes anything is known.
+    ``told`` are those of whose nodes anything is known; None for all.
     """
 
-    def __init__(self, cpu: Vector, ram: Integers, node_cpu: Vector, node_ram: Integers, told: Mask) -> None:
-        self.cpu, self.ram, self.node_cpu, self.node_ram, self.told = cpu, ram, node_cpu, node_ram, told
+    __slots__ = ("cpu", "ram", "told")
+
+    def __init__(self, cpu: Vector, ram: Integers, told: Mask | None) -> None:
+        self.cpu, self.ram, self.told = cpu, ram, told
 
     @classmethod
     def of(cls, board: Board, rows: Rows) -> Room:
+        told = None if board.all_told else board.fleet.numa_told[rows]
+        return cls(board.room_cpu[rows], board.room_ram[rows], told)
+
+    @classmethod
+    def joined(cls, rooms: list[Room]) -> Room:
+        """Some rooms of one board, one below the other."""
+        if len(rooms) == 1:
+            return rooms[0]
+        told = [room.told for room in rooms if room.told is not None]
         return cls(
-            board.cpu_free[rows],
-            board.ram_free[rows],
-            board.node_cpu_free[rows],
-            board.node_ram_free[rows],
-            board.fleet.numa_told[rows],
+            np.concatenate([room.cpu for room in rooms]),
+            np.concatenate([room.ram for room in rooms]),
+            np.concatenate(told) if told else None,
         )
 
     def slots(self, shapes: Shapes) -> Integers:
         """How many VMs fit: hosts by shapes. On a host that tells of no nodes, as if none cared."""
-        slots = _times(self.cpu, self.ram, shapes.cpu, shapes.ram)
-        nodes = self.node_cpu.shape[1]
-        for numa, columns in shapes.by_numa.items():
-            if not numa or not nodes:
-                continue
+        nodes = self.cpu.shape[1] - 1
+        times = _times(self.cpu, self.ram, *shapes.sizes(nodes))
+        slots: Integers = times[:, 0]
+        if not nodes:
+            return slots
+        for numa, columns in shapes.groups:
             whole = slots[:, columns]
-            parts = _times(self.node_cpu, self.node_ram, shapes.part_cpu[columns], shapes.part_ram[columns])
-            spread = _spread(parts, numa) if numa <= nodes else np.zeros_like(whole)
-            slots[:, columns] = np.where(self.told[:, None], np.minimum(whole, spread), whole)
+            spread = _spread(times[:, 1:, columns], numa) if numa <= nodes else np.zeros_like(whole)
+            tight = np.minimum(whole, spread)
+            slots[:, columns] = tight if self.told is None else np.where(self.told[:, None], tight, whole)
         return slots
 
 
@@ -213,8 +285,6 @@ class Taking:
 
     def __init__(self, board: Board, request: Request, rows: Rows, room: Room) -> None:
         self._board, self._request, self._rows, self._room = board, request, rows, room
-        self._cpu = room.cpu - board.cpu_taken(request, rows)
-        self._ram = room.ram if request.huge_pages else room.ram - request.ram_mib
         # Which nodes would do, with what is taken of each.
         self._nodes: Mask | None = None
 
@@ -225,18 +295,26 @@ class Taking:
     def left(self, nodes: tuple[int, ...]) -> Room:
         """What would be left if it lay on some NUMA nodes. Where those would not do, nothing would be."""
         room, request = self._room, self._request
+        cpu, ram = room.cpu.copy(), room.ram.copy()
+        cpu[:, 0] -= self._board.cpu_taken(request, self._rows)
+        if not request.huge_pages:
+            ram[:, 0] -= request.ram_mib
         if not nodes:
-            return Room(self._cpu, self._ram, room.node_cpu, room.node_ram, room.told)
+            return Room(cpu, ram, room.told)
         if self._nodes is None:
             self._nodes = self._board.nodes_take(request, len(nodes), self._rows)
-        node_cpu, node_ram = room.node_cpu.copy(), room.node_ram.copy()
         part_cpu, part_ram = self._board.part_taken(request, len(nodes), self._rows)
         for node in nodes:
-            node_cpu[:, node] -= part_cpu
-            node_ram[:, node] -= part_ram
-        cpu = self._cpu.copy()
-        cpu[~self._nodes[:, list(nodes)].all(axis=1)] = 0
-        return Room(cpu, self._ram, node_cpu, node_ram, room.told)
+            cpu[:, 1 + node] -= part_cpu
+            ram[:, 1 + node] -= part_ram
+        cpu[~self._nodes[:, list(nodes)].all(axis=1), 0] = 0
+        return Room(cpu, ram, room.told)
+
+
+def _block(columns: list[int]) -> Rows:
+    """Columns that stand together as a slice, which is quicker to read."""
+    first, last = columns[0], columns[-1]
+    return slice(first, last + 1) if last - first + 1 == len(columns) else np.array(columns, dtype=np.intp)
 
 
 def _sizes(values: list[float]) -> Vector:
@@ -247,7 +325,9 @@ def _sizes(values: list[float]) -> Vector:
 def _times(cpu: Vector, ram: Integers, each_cpu: Vector, each_ram: Vector) -> Integers:
     """How often each part fits: shapes come as one more, last dimension."""
     times = np.minimum(cpu[..., None] / each_cpu, ram[..., None] / each_ram)
-    return np.minimum(np.maximum(times, 0), MOST).astype(np.int32)
+    np.maximum(times, 0.0, out=times)
+    np.minimum(times, MOST, out=times)
+    return times.astype(np.int32)
 
 
 def _spread(parts: Integers, numa: int) -> Integers:
@@ -255,14 +335,13 @@ def _spread(parts: Integers, numa: int) -> Integers:
 
     For any number of nodes left out, the rest must bear what is left of each VM: the tightest of these bounds is met.
     """
-    if numa == 1:
-        total: Integers = parts.sum(axis=1)
-        return total
-    if numa == parts.shape[1]:
-        least: Integers = parts.min(axis=1)
-        return least
-    ordered = np.cumsum(np.sort(parts, axis=1), axis=1)
     nodes = parts.shape[1]
+    if numa in (1, nodes):
+        # Of few nodes, one by one is quicker than along an axis.
+        together = np.add if numa == 1 else np.minimum
+        total: Integers = reduce(together, [parts[:, node] for node in range(nodes)])
+        return total
+    ordered = np.cumsum(np.sort(parts, axis=1), axis=1)
     bounds = np.array([ordered[:, nodes - 1 - out] // (numa - out) for out in range(numa)])
     tightest: Integers = bounds.min(axis=0)
     return tightest
