@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
 from ..model.errors import InputError, Problem
@@ -51,7 +52,9 @@ class FieldReader:
         """Refuse fields that mean nothing, so that a slip of the pen is not passed over."""
         for key in mapping:
             if key not in known:
-                self.refuse(f"{field}.{key}" if field else str(key), "unknown field", "one of " + ", ".join(known))
+                near = "".join(f"{name}, perhaps; " for name in get_close_matches(str(key), known, 1))
+                path = f"{field}.{key}" if field else str(key)
+                self.refuse(path, "unknown field", f"{near}one of " + ", ".join(known))
 
     def text(self, value: Any, field: str, what: str) -> str:
         if isinstance(value, str) and value and value.isprintable():
