@@ -12,16 +12,21 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from statistics import median
+from typing import Any
 
+from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView, NumaNode
+from minicloud_core.scheduler.host import HostView, NumaNode, Power
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import BALANCED, PACK, SPREAD, Policy
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.scorers import SCORERS
+from minicloud_core.scheduler.spread import Spread
 
 from tests.bench import topology
 from tests.bench.figures import Table
@@ -33,46 +38,84 @@ SIZES = {100: 3000, 1000: 1500, 10_000: 500}
 # VMs that hspace is to allocate, at most, and the seconds that it gets for them.
 PEER = {100: 20, 1000: 1}
 PATIENCE = 120
+# Turns that ways to decide take when they are measured beside one another.
+TURNS = 10
 
 Decide = Callable[[Scheduler, Request], str | None]
 
 
 def measure() -> list[Table]:
-    """Speed and packing."""
-    return [_speed(), _packing()]
+    """Speed, what explaining costs, memory and packing."""
+    return [_speed(), _explaining(), _packing()]
 
 
 def _speed() -> Table:
     return Table(
         "The scheduler",
-        "Decisions per second of processor, with all filters and scorers on: `choose` names the host, `place` also "
-        "says why for every host. VMs of 12 shapes come and go; with NUMA each lies on one or two nodes. hspace: "
-        "Ganeti's, VMs of 2 GiB on hosts alike, its start not counted.",
-        ("hosts", "choose", "with NUMA", "place", "hspace", "choose / hspace"),
+        "Decisions per second of processor, with all filters and scorers on. VMs of 12 shapes come and go; with NUMA "
+        "each lies on one or two nodes; the demanding ones also want labels, networks, an image and CPU features of "
+        "their host, keep apart from their group where they can, and are counted by rack. Memory: a process with ten "
+        "VMs on each host that has decided. hspace: Ganeti's, VMs of 2 GiB on hosts alike, its start not counted.",
+        ("hosts", "plain", "with NUMA", "demanding", "memory", "hspace", "plain / hspace"),
         tuple(_speed_row(hosts, decisions) for hosts, decisions in SIZES.items()),
     )
 
 
 def _speed_row(hosts: int, decisions: int) -> tuple[str, ...]:
-    plain = _decisions_a_second(hosts, decisions, numa=False, decide=_choose)
-    numa = _decisions_a_second(hosts, decisions, numa=True, decide=_choose)
-    placed = _decisions_a_second(hosts, max(20, decisions * 100 // (hosts * 10)), numa=False, decide=_place)
+    plain, numa, demanding = (
+        _decisions_a_second(hosts, decisions, shapes, decide=_choose)
+        for shapes in (_shapes(numa=False), _shapes(numa=True), _demands())
+    )
     peer = _hspace(hosts, PEER[hosts]) if hosts in PEER else None
     beside = ("not tried", "") if peer is None else (f"{peer:.3g}", f"{plain / peer:.0f}")
-    return (f"{hosts:,}", f"{plain:,.0f}", f"{numa:,.0f}", f"{placed:,.0f}", *beside)
+    return (f"{hosts:,}", f"{plain:,.0f}", f"{numa:,.0f}", f"{demanding:,.0f}", f"{_megabytes(hosts):.0f} MB", *beside)
+
+
+def _explaining() -> Table:
+    return Table(
+        "Explaining",
+        "The same, plain, measured by turns: `choose` names the host; `place` keeps with each decision all that is "
+        "needed to explain it later; written, each decision is put down at once as the service keeps it: up to a "
+        "hundred hosts of those that would do and of those that refuse with their numbers, and all of them counted.",
+        ("hosts", "choose", "place", "more than choose", "written", "more than choose"),
+        tuple(_explaining_row(hosts, decisions) for hosts, decisions in SIZES.items()),
+    )
+
+
+def _explaining_row(hosts: int, decisions: int) -> tuple[str, ...]:
+    dice = random.Random(1)
+    churn = Churn(Scheduler(_fleet(hosts, dice), EVERYTHING), dice)
+    shapes = _shapes(numa=False)
+    churn.play([dice.choice(shapes) for _turn in range(200)], _choose)
+    kept: list[Decision | dict[str, Any]] = []
+
+    def place(scheduler: Scheduler, request: Request) -> str | None:
+        kept.append(decision := scheduler.place(request, now=NOW))
+        return decision.host
+
+    def write(scheduler: Scheduler, request: Request) -> str | None:
+        decision = scheduler.place(request, now=NOW)
+        kept.append(decision.record)
+        return decision.host
+
+    seconds: dict[Decide, list[float]] = {_choose: [], place: [], write: []}
+    for _turn in range(TURNS):
+        for decide, taken in seconds.items():
+            requests = [dice.choice(shapes) for _request in range(decisions // TURNS)]
+            began = time.process_time()
+            churn.play(requests, decide)
+            taken.append((time.process_time() - began) / len(requests))
+    chosen, placed, written = (median(taken) for taken in seconds.values())
+    figures = (f"{1 / chosen:,.0f}", f"{1 / placed:,.0f}", f"{placed / chosen - 1:.0%}")
+    return (f"{hosts:,}", *figures, f"{1 / written:,.0f}", f"{written / chosen - 1:.0%}")
 
 
 def _choose(scheduler: Scheduler, request: Request) -> str | None:
     return scheduler.choose(request, now=NOW)
 
 
-def _place(scheduler: Scheduler, request: Request) -> str | None:
-    return scheduler.place(request, now=NOW).host
-
-
-def _decisions_a_second(hosts: int, decisions: int, *, numa: bool, decide: Decide) -> float:
+def _decisions_a_second(hosts: int, decisions: int, shapes: list[Request], *, decide: Decide) -> float:
     dice = random.Random(1)
-    shapes = _shapes(numa)
     churn = Churn(Scheduler(_fleet(hosts, dice), EVERYTHING), dice)
     # What is asked for first is computed for all hosts: a service that runs has done so long ago.
     churn.play([dice.choice(shapes) for _turn in range(200)], _choose)
@@ -80,6 +123,25 @@ def _decisions_a_second(hosts: int, decisions: int, *, numa: bool, decide: Decid
     began = time.process_time()
     churn.play(requests, decide)
     return decisions / (time.process_time() - began)
+
+
+def _megabytes(hosts: int) -> float:
+    """What a process of its own comes to."""
+    program = f"from tests.bench import bench_scheduler; bench_scheduler.fill_and_decide({hosts})"
+    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return float(answer.stdout)
+
+
+def fill_and_decide(hosts: int) -> None:
+    """Ten VMs on each host, and decisions of each kind; prints the megabytes that the process held at the most."""
+    dice = random.Random(1)
+    scheduler = Scheduler(_fleet(hosts, dice), EVERYTHING)
+    shapes = _shapes(numa=False)
+    for number in range(10 * hosts):
+        scheduler.fleet.add(f"vm-{number}", f"host-{number % hosts:05d}", shapes[number % 4])
+    for request in (*shapes, *_shapes(numa=True), *_demands()):
+        scheduler.choose(request, now=NOW)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 class Churn:
@@ -104,16 +166,47 @@ class Churn:
 def _fleet(hosts: int, dice: random.Random) -> Fleet:
     nodes = (NumaNode(32, 128 * GIB),) * 2
     return Fleet(
-        HostView(f"host-{number:05d}", 64, 256 * GIB, 2**42, load=dice.random(), load_at=NOW, numa=nodes)
+        HostView(
+            f"host-{number:05d}",
+            64,
+            256 * GIB,
+            2**42,
+            load=dice.random(),
+            load_at=NOW,
+            numa=nodes,
+            labels={"rack": str(number % 20), "disk": "nvme" if number % 4 else "ssd"},
+            architecture="x86_64",
+            cpu_features=frozenset({"avx2", "aes"}),
+            networks=frozenset({"lan", "dmz"}),
+            images=frozenset({"debian"} if number % 2 else ()),
+            power=Power(100, 400),
+        )
         for number in range(hosts)
     )
 
 
-def _shapes(numa: bool) -> list[Request]:
+def _shapes(*, numa: bool) -> list[Request]:
     return [
         Request(cpu, cpu * ram, 10 * 2**30, numa=(2 if cpu >= 16 else 1) if numa else 0)
         for cpu in (1, 2, 4, 8, 16, 32)
         for ram in (2 * GIB, 4 * GIB)
+    ]
+
+
+def _demands() -> list[Request]:
+    return [
+        replace(
+            shape,
+            group=f"group-{number}",
+            spread=(Spread("rack", 1 << 20),),
+            prefer_apart=(f"group:group-{number}",),
+            host_labels={"disk": "nvme"},
+            architecture="x86_64",
+            cpu_features=frozenset({"avx2"}),
+            networks=frozenset({"lan"}),
+            image="debian",
+        )
+        for number, shape in enumerate(_shapes(numa=False))
     ]
 
 

@@ -189,15 +189,16 @@ _ALWAYS_SHOWN: Final = frozenset({"cpu", "ram_mib", "disk_bytes", "host", "label
 
 def request_mapping(request: Request) -> dict[str, Any]:
     """What was asked for, as JSON: every field that says something."""
-    return {
-        one.name: _plain(getattr(request, one.name))
-        for one in fields(request)
-        if one.name in _ALWAYS_SHOWN or getattr(request, one.name) != _default(one)
-    }
+    said = ((name, getattr(request, name), default) for name, default in _DEFAULTS)
+    return {name: _plain(value) for name, value, default in said if name in _ALWAYS_SHOWN or value != default}
 
 
 def _default(one: Any) -> object:
     return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+# What each field of a request says where nobody said anything.
+_DEFAULTS: Final = tuple((one.name, _default(one)) for one in fields(Request))
 
 
 def _plain(value: Any) -> Any:
