@@ -26,18 +26,17 @@ def note(
     **details: Any,
 ) -> None:
     """Write an entry in the transaction of the deed. ``details`` are JSON-compatible and hold no secret."""
-    session.add(
-        AuditRow(
-            at=ctx.clock.now(),
-            actor=actor.name,
-            token=actor.token,
-            action=action,
-            resource=resource,
-            project=project,
-            request_id=actor.request_id,
-            details=details,
-        )
-    )
+    entry = {
+        "at": ctx.clock.now(),
+        "actor": actor.name,
+        "token": actor.token,
+        "action": action,
+        "resource": resource,
+        "project": project,
+        "request_id": actor.request_id,
+        "details": details,
+    }
+    entries.add(session, entry)
 
 
 def list(

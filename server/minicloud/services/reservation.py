@@ -11,10 +11,10 @@ from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.request import Request
 
+from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
-from minicloud.store.allocation import AllocationRow
+from minicloud.store import placement as placements
 from minicloud.store.operation import OperationRow
-from minicloud.store.placement import PlacementRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
@@ -64,17 +64,15 @@ def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
 
 def allocate(deed: Deed, vm: VmRow, host: str) -> None:
     """Promise a host's share to a VM. The host's generation was moved on in this transaction."""
-    deed.session.add(
-        AllocationRow(vm=vm.id, host=host, cpu=vm.cpu, ram_mib=vm.ram_mib, disk_bytes=vm.disk_bytes, created_at=deed.at)
-    )
+    share = {"cpu": vm.cpu, "ram_mib": vm.ram_mib, "disk_bytes": vm.disk_bytes}
+    allocations.add(deed.session, {"vm": vm.id, "host": host, **share, "created_at": deed.at})
 
 
 def keep(deed: Deed, vm: VmRow, operation: OperationRow, decision: Decision) -> None:
     """Keep a decision with all its reasons, and its gist with the operation."""
     explain_operation(deed, operation, gist(decision))
-    deed.session.add(
-        PlacementRow(vm=vm.id, operation=operation.id, host=decision.host, at=deed.at, decision=decision.record)
-    )
+    kept = {"vm": vm.id, "operation": operation.id, "host": decision.host, "at": deed.at, "decision": decision.record}
+    placements.add(deed.session, kept)
 
 
 def gist(decision: Decision) -> Reason:

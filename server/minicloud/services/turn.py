@@ -12,6 +12,8 @@ from minicloud_core.model.errors import MinicloudError, UnavailableError
 
 # Jobs in one turn: bounds how long others wait for the database's one writer.
 AT_MOST: Final = 32
+# Where the last turn was shared, the next waits so many seconds for as many to come: less than a transaction takes.
+_CROWD_WAIT: Final = 0.001
 
 
 class Job(Protocol):
@@ -39,13 +41,15 @@ class _Ticket(Generic[One, Answer]):
 
 
 class Turns(Generic[One, Answer]):
-    """A line of jobs. Nobody waits for company: a turn takes whoever has come while the one before went on."""
+    """A line of jobs. A turn takes whoever has come while the one before went on. Alone, nobody waits for company."""
 
     def __init__(self, at_most: int = AT_MOST) -> None:
         self._at_most = at_most
         self._lock = threading.Lock()
+        self._arrival = threading.Condition(self._lock)
         self._waiting: deque[_Ticket[One, Answer]] = deque()
         self._busy = False
+        self._last = 0
 
     @property
     def waiting(self) -> int:
@@ -67,6 +71,7 @@ class Turns(Generic[One, Answer]):
         ticket: _Ticket[One, Answer] = _Ticket(job)
         with self._lock:
             self._waiting.append(ticket)
+            self._arrival.notify()
             leads, self._busy = not self._busy, True
         if not leads:
             ticket.called.wait()
@@ -91,6 +96,9 @@ class Turns(Generic[One, Answer]):
         left: deque[_Ticket[One, Answer]] = deque()
         keys: set[Hashable] = set()
         with self._lock:
+            # Whom the last turn has just let go may be back in a moment.
+            if self._last > 1:
+                self._arrival.wait_for(lambda: len(self._waiting) >= self._last, _CROWD_WAIT)
             for ticket in self._waiting:
                 if len(taken) < self._at_most and keys.isdisjoint(ticket.job.keys):
                     taken.append(ticket)
@@ -98,6 +106,7 @@ class Turns(Generic[One, Answer]):
                     left.append(ticket)
                 keys |= ticket.job.keys
             self._waiting = left
+            self._last = len(taken)
         return taken
 
     def _carry_out(self, taken: Sequence[_Ticket[One, Answer]], work: Work[One, Answer]) -> None:

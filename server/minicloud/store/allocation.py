@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ForeignKey, bindparam, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import late
 from .base import Base
 from .host import HostRow
 from .vm import VmRow
@@ -26,6 +27,11 @@ class AllocationRow(Base):
     ram_mib: Mapped[int] = mapped_column(BigInteger)
     disk_bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
+
+
+def add(session: Session, share: Mapping[str, Any]) -> None:
+    """Have a share written when the transaction commits; all columns."""
+    late.add(session, AllocationRow, share)
 
 
 # Written once: to put it together anew costs three times what the database takes to answer it.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import late
 from .base import Base, Serial
 
 
@@ -24,6 +25,11 @@ class AuditRow(Base):
     project: Mapped[str | None]
     request_id: Mapped[str]
     details: Mapped[dict[str, Any]]
+
+
+def add(session: Session, entry: Mapping[str, Any]) -> None:
+    """Have an entry written when the transaction commits; all columns but the number."""
+    late.add(session, AuditRow, entry)
 
 
 def page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import late
 from .base import Base, Serial
 from .vm import VmRow
 
@@ -23,6 +24,11 @@ class PlacementRow(Base):
     host: Mapped[str | None]
     at: Mapped[datetime]
     decision: Mapped[dict[str, Any]]
+
+
+def add(session: Session, placement: Mapping[str, Any]) -> None:
+    """Have a decision written when the transaction commits; all columns but the number."""
+    late.add(session, PlacementRow, placement)
 
 
 @dataclass(frozen=True)

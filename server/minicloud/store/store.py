@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from . import event as events
+from . import late
 from .schema import Schema
 
 BUSY_TIMEOUT_MS = 15_000
@@ -60,6 +61,7 @@ class Store:
         ):
             yield session
             session.flush()
+            late.write(session)
             events.publish(session)
             session.commit()
 
