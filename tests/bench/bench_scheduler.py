@@ -12,7 +12,6 @@ import re
 import resource
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -45,7 +44,7 @@ Decide = Callable[[Scheduler, Request], str | None]
 
 
 def measure() -> list[Table]:
-    """Speed, what explaining costs, memory and packing."""
+    """Speed, what explaining costs, and packing."""
     return [_speed(), _explaining(), _packing()]
 
 
@@ -54,9 +53,9 @@ def _speed() -> Table:
         "The scheduler",
         "Decisions per second of processor, with all filters and scorers on. VMs of 12 shapes come and go; with NUMA "
         "each lies on one or two nodes; the demanding ones also want labels, networks, an image and CPU features of "
-        "their host, keep apart from their group where they can, and are counted by rack. Memory: a process with ten "
-        "VMs on each host that has decided. hspace: Ganeti's, VMs of 2 GiB on hosts alike, its start not counted.",
-        ("hosts", "plain", "with NUMA", "demanding", "memory", "hspace", "plain / hspace"),
+        "their host, keep apart from their group where they can, and are counted by rack. hspace: Ganeti's, VMs of "
+        "2 GiB on hosts alike, its start not counted.",
+        ("hosts", "plain", "with NUMA", "demanding", "hspace", "plain / hspace"),
         tuple(_speed_row(hosts, decisions) for hosts, decisions in SIZES.items()),
     )
 
@@ -68,7 +67,7 @@ def _speed_row(hosts: int, decisions: int) -> tuple[str, ...]:
     )
     peer = _hspace(hosts, PEER[hosts]) if hosts in PEER else None
     beside = ("not tried", "") if peer is None else (f"{peer:.3g}", f"{plain / peer:.0f}")
-    return (f"{hosts:,}", f"{plain:,.0f}", f"{numa:,.0f}", f"{demanding:,.0f}", f"{_megabytes(hosts):.0f} MB", *beside)
+    return (f"{hosts:,}", f"{plain:,.0f}", f"{numa:,.0f}", f"{demanding:,.0f}", *beside)
 
 
 def _explaining() -> Table:
@@ -123,25 +122,6 @@ def _decisions_a_second(hosts: int, decisions: int, shapes: list[Request], *, de
     began = time.process_time()
     churn.play(requests, decide)
     return decisions / (time.process_time() - began)
-
-
-def _megabytes(hosts: int) -> float:
-    """What a process of its own comes to."""
-    program = f"from tests.bench import bench_scheduler; bench_scheduler.fill_and_decide({hosts})"
-    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    return float(answer.stdout)
-
-
-def fill_and_decide(hosts: int) -> None:
-    """Ten VMs on each host, and decisions of each kind; prints the megabytes that the process held at the most."""
-    dice = random.Random(1)
-    scheduler = Scheduler(_fleet(hosts, dice), EVERYTHING)
-    shapes = _shapes(numa=False)
-    for number in range(10 * hosts):
-        scheduler.fleet.add(f"vm-{number}", f"host-{number % hosts:05d}", shapes[number % 4])
-    for request in (*shapes, *_shapes(numa=True), *_demands()):
-        scheduler.choose(request, now=NOW)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 class Churn:
