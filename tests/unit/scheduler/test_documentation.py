@@ -11,9 +11,10 @@ import yaml
 from minicloud_core.scheduler.filters import FILTERS
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
-from minicloud_core.scheduler.pipeline import place
+from minicloud_core.scheduler.pipeline import Scheduler, place
 from minicloud_core.scheduler.policy import SPREAD, Policy
 from minicloud_core.scheduler.policy_document import read_policy
+from minicloud_core.scheduler.priority import Precedence
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.scorers import SCORERS
 
@@ -71,3 +72,20 @@ def shown_policy(name: str) -> Policy:
     match = re.search(rf"```yaml\n(name: {name}\n.*?)```", TEXT, re.DOTALL)
     assert match is not None
     return read_policy(yaml.safe_load(match[1]))
+
+
+def test_the_batch_shown_is_placed() -> None:
+    match = re.search(r"```python\n(from minicloud_core\.scheduler\.batch.*?)```", TEXT, re.DOTALL)
+    assert match is not None
+    fleet = Fleet([HostView("a", 8, 8192, labels={"rack": "1"}), HostView("b", 8, 8192, labels={"rack": "2"})])
+    names = {"fleet": fleet, "policy": SPREAD, "request": Request(1, 512), "now": 0.0, "scheduler": Scheduler(fleet)}
+    exec(match[1], names)
+    assert fleet.vms() == ["db1", "db2", "web1"]
+    assert fleet.where("db1") != fleet.where("db2")
+
+
+def test_the_preemption_shown_reads() -> None:
+    match = re.search(r"```yaml\n(preemption:.*?)```", TEXT, re.DOTALL)
+    assert match is not None
+    policy = read_policy({"name": "strict", "extends": "spread", **yaml.safe_load(match[1])})
+    assert policy.preemption == Precedence(from_priority=100, victims_below=50, at_most=4)
