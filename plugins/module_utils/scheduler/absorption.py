@@ -72,35 +72,31 @@ class Absorption:
         self._needs: Integers = np.zeros((_SIZES, len(fleet)), dtype=np.int64)
         self._total: Integers = np.zeros(_SIZES, dtype=np.int64)
         self._most: Integers = np.zeros(_SIZES, dtype=np.int64)
-        self._ample: dict[Footprint, bool] = {}
+        self._doubts: dict[Footprint, list[int]] = {}
         self._seen = -1
 
     def ample(self, request: Request) -> bool:
         """Whether it makes no difference on which host a request comes to lie: any failure could be absorbed."""
-        self._refresh()
-        footprint = self._footprint(request)
-        ample = self._ample.get(footprint)
-        if ample is None:
-            ample = self._ample[footprint] = self._is_ample(footprint)
-        return ample
+        return not self._doubtful(request)
 
     def allows(self, request: Request, rows: Rows) -> Mask:
         """For some rows, whether any failure could be absorbed with the request there."""
-        self._refresh()
-        left = (
-            (self._total - self._added(self._footprint(request)))[:, None]
-            - self._rooms[:, rows]
-            - self._pieces[:, rows]
-        )
-        others = self._total[:, None] - self._most_of_others(rows)
-        allowed: Mask = np.all((others >= self._lost(request, rows)) & (left >= 0), axis=0)
+        doubtful, added = self._doubtful(request), self._added(self._footprint(request))
+        after = self._room_after(request, rows)
+        allowed: Mask = np.ones(len(after), dtype=np.bool_)
+        for power in doubtful if len(after) else ():
+            room = self._rooms[power, rows]
+            itself = self._total[power] - added[power] - room - self._pieces[power, rows] >= 0
+            lost = room - (after >> power << power)
+            allowed &= itself & (self._total[power] - self._most_of_others(power, rows) >= lost)
         return allowed
 
     def shortage(self, request: Request, row: int) -> Shortage | None:
         """What could not be absorbed with a request on a host: of the first such host, the largest pieces. None when
         all could."""
         self._refresh()
-        lost, added = self._lost(request, np.array([row]))[:, 0], self._added(self._footprint(request))
+        added = self._added(self._footprint(request))
+        lost = self._rooms[:, row] - self._rounded(self._room_after(request, np.array([row])))[:, 0]
         slack: Integers = (self._total - lost)[:, None] - self._needs
         slack[:, row] = self._total - added - self._rooms[:, row] - self._pieces[:, row]
         short = np.flatnonzero(np.any(slack < 0, axis=0))
@@ -126,36 +122,40 @@ class Absorption:
         pieces = self._pieces[:, rows]
         self._needs[:, rows] = np.where(pieces > 0, self._rooms[:, rows] + pieces, _NOTHING)
         self._most = self._needs.max(axis=1, initial=_NOTHING)
-        self._ample.clear()
+        self._doubts.clear()
         self._seen = board.fleet.version
 
-    def _is_ample(self, footprint: Footprint) -> bool:
+    def _doubtful(self, request: Request) -> list[int]:
+        """The sizes of pieces of which a request may leave too little room, depending on its host."""
+        self._refresh()
+        footprint = self._footprint(request)
+        doubtful = self._doubts.get(footprint)
+        if doubtful is None:
+            doubtful = self._doubts[footprint] = self._doubts_of(footprint)
+        return doubtful
+
+    def _doubts_of(self, footprint: Footprint) -> list[int]:
         size, powers, added = self._size(footprint), self._powers[:, 0], self._added(footprint)
         lost = ((size + (1 << powers) - 1) >> powers) << powers
         for_all = self._total - self._most >= np.maximum(lost, added)
         # Also for a host on which nothing lay before, and whose room may be as large as any.
         for_itself = (added == 0) | (self._total - _CHUNKS >= added)
-        return bool((for_all & for_itself).all())
+        doubtful: list[int] = np.flatnonzero(~(for_all & for_itself)).tolist()
+        return doubtful
 
-    def _most_of_others(self, rows: Rows) -> Integers:
-        """For some rows, what the host that needs the most needs, that one aside."""
-        hosts = np.arange(self._needs.shape[1])[rows]
-        most: Integers = np.repeat(self._most[:, None], len(hosts), axis=1)
-        for power in range(_SIZES if len(hosts) else 0):
-            first = int(self._needs[power].argmax())
-            second = max(
-                self._needs[power, :first].max(initial=_NOTHING), self._needs[power, first + 1 :].max(initial=_NOTHING)
-            )
-            most[power, hosts == first] = second
+    def _most_of_others(self, power: int, rows: Rows) -> Integers:
+        """For some rows, what the host that needs the most of a size needs, that one aside."""
+        needs = self._needs[power]
+        first = int(needs.argmax())
+        second = max(needs[:first].max(initial=_NOTHING), needs[first + 1 :].max(initial=_NOTHING))
+        most: Integers = np.where(np.arange(len(needs))[rows] == first, second, self._most[power])
         return most
 
-    def _lost(self, request: Request, rows: Rows) -> Integers:
-        """How much smaller each host's rooms are with a request there."""
+    def _room_after(self, request: Request, rows: Rows) -> Integers:
+        """Chunks that would be free on some hosts with a request there."""
         board, taken = self._board, 0 if request.huge_pages else request.ram_mib
         cpu_left = board.cpu_free[rows] - board.cpu_taken(request, rows)
-        left = self._rounded(self._room(rows, cpu_left, board.ram_free[rows] - taken))
-        lost: Integers = self._rooms[:, rows] - left
-        return lost
+        return self._room(rows, cpu_left, board.ram_free[rows] - taken)
 
     def _room(self, rows: Rows, cpu_free: Vector, ram_free: Integers) -> Integers:
         """Chunks that are free on hosts that take VMs."""

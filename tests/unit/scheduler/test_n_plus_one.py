@@ -41,6 +41,10 @@ def test_a_single_host_may_not_fail_with_anything_on_it() -> None:
     assert reason.numbers == {"fails": "a", "wanted_mib": 1024, "piece_mib": 1024, "free_mib": 0}
 
 
+def test_a_fleet_of_no_hosts_takes_nothing() -> None:
+    assert place(Fleet([]), Request(1, GIB), ALONE, now=0.0).host is None
+
+
 def test_two_hosts_may_be_filled_by_half() -> None:
     fleet = Fleet(hosts("a", "b"))
     placed = 0
