@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any, Final
 
+import orjson
 from minicloud_core.model.errors import UnavailableError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -21,6 +23,13 @@ from .schema import Schema
 
 BUSY_TIMEOUT_MS = 15_000
 _WRITE = "minicloud_write"
+# A create writes a dozen JSON columns: with the standard library's writer they were a seventh of its cost.
+_OPTIONS: Final[dict[str, Any]] = {
+    "pool_size": 16,
+    "max_overflow": 16,
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
 
 __all__ = ["Session", "Store", "open_store"]
 
@@ -104,15 +113,11 @@ def open_store(url: str) -> Store:
     if address.get_backend_name() == "sqlite":
         if address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = create_engine(address, pool_size=16, max_overflow=16)
+        engine = create_engine(address, **_OPTIONS)
         _prepare_sqlite(engine)
         return Store(engine)
     if address.get_backend_name() == "postgresql":
-        return Store(
-            create_engine(
-                address.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=16, pool_pre_ping=True
-            )
-        )
+        return Store(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_OPTIONS))
     raise UnavailableError(
         f"{address.get_backend_name()} is not a database that minicloud speaks to",
         hint="sqlite:///… or postgresql+psycopg://…",
