@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from .transition import TransitionTable
+
+# Failures that are remembered: so many, and for two days, in seconds.
+FAILURES_MAX: Final = 16
+FAILURES_KEPT: Final = 2 * 86400.0
 
 HOST_TRANSITIONS: Final = TransitionTable(
     "Host",
@@ -27,3 +32,15 @@ HOST_TRANSITIONS: Final = TransitionTable(
 # Where new VMs may go, and where an operation may be carried out.
 PLACEABLE: Final = frozenset({"ready"})
 REACHABLE: Final = frozenset({"ready", "maintenance"})
+
+
+def failures_after(known: Iterable[float], state: str, at: float) -> list[float]:
+    """When a host failed lately, after it came into a state.
+
+    Silence is the failure; what follows from it, a fence or the return, is the same one.
+
+    :param known: when it failed before, in Unix seconds, the oldest first.
+    :param at: now, likewise.
+    """
+    lately = [moment for moment in known if at - moment < FAILURES_KEPT]
+    return [*lately, at][-FAILURES_MAX:] if state == "suspect" else lately

@@ -178,6 +178,7 @@ class HostDetail(Host):
     ``cpu``, ``ram_mib`` and ``disk_bytes`` are what the machine has; ``load`` is its CPU use, 0 to 1. ``dedicated``
     names the projects whose VMs alone it takes; empty for all. ``power`` has ``idle_w`` and ``max_w``, in watts.
     ``cpu_features`` are those of guests' CPUs there, ``networks`` libvirt's that are up, null before anybody looked.
+    ``failures`` are the moments of the last two days at which it went silent.
     """
 
     address: str
@@ -205,6 +206,7 @@ class HostDetail(Host):
     bandwidth_mbps: int | None
     cpu_features: list[str]
     networks: list[str] | None
+    failures: list[datetime]
     fence_agent: str | None
     generation: int
     observed_at: datetime | None

@@ -111,6 +111,7 @@ def host_view(row: HostRow) -> HostView:
         bandwidth_mbps=row.bandwidth_mbps,
         cpu_features=frozenset(row.cpu_features or ()),
         networks=None if row.networks is None else frozenset(row.networks),
+        failures=tuple(row.failures or ()),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from minicloud_core.model.host import HOST_TRANSITIONS
+from minicloud_core.model.host import HOST_TRANSITIONS, failures_after
 from minicloud_core.model.operation import ENDED, OPERATION_TRANSITIONS
 from minicloud_core.model.reason import Reason
 from minicloud_core.model.vm import VM_TRANSITIONS
@@ -120,6 +120,7 @@ def move_host(deed: Deed, host: HostRow, state: str, reason: str = "") -> None:
     host.state_reason = reason
     host.state_at = host.updated_at = deed.at
     host.generation += 1
+    host.failures = failures_after(host.failures or (), state, deed.at.timestamp())
     emit_host(deed, host, "host.state", reason, {"from": old, "to": state})
 
 

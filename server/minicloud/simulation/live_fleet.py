@@ -50,6 +50,7 @@ def _host(host: Row) -> dict[str, Any]:
         "bandwidth_mbps": host["bandwidth_mbps"],
         "cpu_features": host["cpu_features"],
         "networks": host["networks"],
+        "failures": [_seconds(moment) for moment in host["failures"]],
     }
     # That no network is up is something else than that nobody has looked.
     return _said(written) | ({} if host["networks"] is None else {"networks": host["networks"]})
@@ -58,7 +59,7 @@ def _host(host: Row) -> dict[str, Any]:
 def _load(host: Row) -> dict[str, Any]:
     if host["load"] is None or host["load_at"] is None:
         return {}
-    return {"cpu": host["load"], "at": datetime.fromisoformat(host["load_at"]).timestamp()}
+    return {"cpu": host["load"], "at": _seconds(host["load_at"])}
 
 
 def _vm(vm: Row, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
@@ -85,6 +86,10 @@ def _by_id(terms: Iterable[str], project: str, ids: Mapping[tuple[str, str], str
     named = [(term, ids.get((project, term.removeprefix(_VM)))) for term in terms]
     found = [term if not term.startswith(_VM) else f"{_VM}{vm}" for term, vm in named if vm or not term.startswith(_VM)]
     return list(dict.fromkeys(found))
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _mib(size: int) -> int | float:

@@ -54,6 +54,8 @@ class HostRow(Base):
     versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
     cpu_features: Mapped[list[Any] | None] = mapped_column(default=list)
     networks: Mapped[list[Any] | None]
+    # Unix seconds.
+    failures: Mapped[list[Any] | None] = mapped_column(default=list)
     load: Mapped[float | None]
     load_at: Mapped[datetime | None]
     observed_at: Mapped[datetime | None]

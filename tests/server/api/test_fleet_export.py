@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from minicloud.services import observation
 from minicloud.simulation.live_fleet import live_fleet
 from minicloud_core.scheduler.document import read_fleet
 from minicloud_core.scheduler.fleet import Fleet
@@ -64,7 +65,9 @@ def test_what_administrators_say_of_a_host_is_told(cloud: Cloud) -> None:
 def test_what_was_seen_of_a_host_is_told(cloud: Cloud) -> None:
     cloud.world.observe("node1", cpu_features=("aes", "avx2"), networks=())
     cloud.world.observe("node2", networks=("back", "default"))
+    observation.record_silence(cloud.world.ctx, "node2", "no route")
     first, second = exported(cloud)["hosts"]
+    assert (second["state"], second["failures"]) == ("suspect", [cloud.world.clock.at.timestamp()])
     assert (first["cpu_features"], first["networks"]) == (["aes", "avx2"], [])
     assert second["networks"] == ["back", "default"]
     assert "cpu_features" not in second

@@ -90,6 +90,20 @@ def test_a_host_that_tells_of_no_networks_takes_any(world: World) -> None:
     world.create("a", nics=["whatever"])
 
 
+def test_a_host_that_failed_lately_is_liked_less(world: World) -> None:
+    world.fleet("node1", "node2")
+    observation.record_silence(world.ctx, "node1", "no route")
+    failed = world.clock.at
+    world.clock.advance(60)
+    world.observe("node1")
+    assert world.get_host("node1").state == "ready"
+    assert world.get_host("node1").failures == (failed,)
+    assert world.create("a").vm.host == "node2"
+    world.clock.advance(3 * 86400)
+    observation.record_silence(world.ctx, "node1", "no route")
+    assert world.get_host("node1").failures == (world.clock.at,)
+
+
 def test_bandwidth_is_promised_once(world: World) -> None:
     world.host("node1", bandwidth_mbps=1000)
     world.create("a", scheduling={"bandwidth_mbps": 700})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from minicloud.store.domain import DomainRow
@@ -59,6 +59,7 @@ class HostView:
     :param load: measured CPU use, 0 to 1, smoothed; None before it was measured.
     :param cpu_features: what guests' CPUs have there; empty when it cannot tell.
     :param networks: libvirt networks that are up; None before it was observed.
+    :param failures: when it went silent lately, the oldest first.
     :param fence_agent: the agent's name; None when there is none. Its options are never shown.
     """
 
@@ -88,6 +89,7 @@ class HostView:
     bandwidth_mbps: int | None
     cpu_features: tuple[str, ...]
     networks: tuple[str, ...] | None
+    failures: tuple[datetime, ...]
     fence_agent: str | None
     generation: int
     observed_at: datetime | None
@@ -168,6 +170,7 @@ def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> Host
         bandwidth_mbps=row.bandwidth_mbps,
         cpu_features=tuple(row.cpu_features or ()),
         networks=None if row.networks is None else tuple(row.networks),
+        failures=tuple(datetime.fromtimestamp(moment, UTC) for moment in row.failures or ()),
         fence_agent=None if row.fence is None else str(row.fence["agent"]),
         generation=row.generation,
         observed_at=row.observed_at,

@@ -1,4 +1,4 @@
-"""What the scheduler is told of a host: whom it is dedicated to, what it draws, its bandwidth, features, networks."""
+"""What the scheduler is told of a host: to whom it is dedicated, its watts, bandwidth, features, networks, failures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("hosts", sa.Column("bandwidth_mbps", sa.Integer(), nullable=True))
     op.add_column("hosts", sa.Column("cpu_features", JSON, nullable=True))
     op.add_column("hosts", sa.Column("networks", JSON, nullable=True))
+    op.add_column("hosts", sa.Column("failures", JSON, nullable=True))
 
 
 def downgrade() -> None:
