@@ -34,10 +34,9 @@ def rebalance(fleet: Fleet, policy: Policy = BALANCED, *, now: float, aim: Aim |
     misplaced = {vm for vm in everyone if draft.faults(vm)}
     before = Ledger(fleet).balance(len(misplaced))
     search = Steepest(draft, [vm for vm in everyone if draft.may_move(vm)], aim)
-    made = -1
-    while made < len(draft.moves):
-        made = len(draft.moves)
-        _correct(draft, search, misplaced, aim)
+    _correct(draft, search, misplaced, aim)
+    _descend(draft, search, aim)
+    while _correct(draft, search, misplaced, aim):
         _descend(draft, search, aim)
     draft = _shortened(fleet, draft, aim)
     still = [vm for vm in everyone if draft.faults(vm)]
@@ -51,33 +50,33 @@ def balance_of(fleet: Fleet, policy: Policy = BALANCED, *, now: float) -> Balanc
     return Ledger(fleet).balance(sum(1 for vm in fleet.vms() if draft.faults(vm)))
 
 
-def _correct(draft: Draft, search: Steepest, misplaced: set[str], aim: Aim) -> None:
-    """Move VMs off the hosts that a hard rule would not have them on, the largest first: few may be enough."""
+def _correct(draft: Draft, search: Steepest, misplaced: set[str], aim: Aim) -> bool:
+    """Move VMs off the hosts that a hard rule would not have them on, the largest first: few may be enough.
+
+    Whether any was moved.
+    """
+    made = len(draft.moves)
     movable = misplaced.intersection(search.vms)
     for vm in sorted(movable, key=lambda vm: (*hardest_first(draft, vm), vm)):
         if aim.at_most is not None and len(draft.moves) >= aim.at_most:
-            return
+            break
         if draft.faults(vm):
             row = search.best_of(vm, draft.accepting(vm))
             if row is not None and draft.takes(vm, draft.fleet.hosts[row].id):
                 _make(draft, search, vm, row)
+    return len(draft.moves) > made
 
 
 def _descend(draft: Draft, search: Steepest, aim: Aim) -> None:
     """Move by move down the steepest way."""
-    learnt = True
     while aim.at_most is None or len(draft.moves) < aim.at_most:
         if search.score() <= aim.until:
             return
         found = search.best()
         if found is not None:
             _make(draft, search, found.vm, found.row)
-            learnt = True
-        elif learnt:
-            # Moves may have made room where there was none when it was asked for.
-            search.forget()
-            learnt = False
-        else:
+        # Moves may have made room where there was none when it was asked for.
+        elif not search.forget():
             return
 
 

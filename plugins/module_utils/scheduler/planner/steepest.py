@@ -51,7 +51,8 @@ class Steepest:
     """Looks for the best move on a draft, again after each move.
 
     Which hosts would take a VM is learnt when it matters: until then, any might. VMs that rules cannot tell apart share
-    what is learnt.
+    what is learnt. After a move it is taken to be as it was, but that the host which was left might take any; before a
+    VM moves, it is asked again.
 
     :param vms: those that may move.
     """
@@ -103,9 +104,9 @@ class Steepest:
         self._rows[index] = row
         self._targets.may_take(source)
 
-    def forget(self) -> None:
-        """Take it again that any host might take any VM: what is learnt may be no longer so."""
-        self._targets.forget()
+    def forget(self) -> bool:
+        """Forget what was learnt before the last move: it may be no longer so. Whether there was anything."""
+        return self._targets.forget()
 
     def _cost(self, requests: list[Request]) -> Vector:
         """What each VM's move has to gain to be worth while, in points of the score."""
@@ -119,11 +120,11 @@ class Steepest:
         slope = _Slope(self.ledger)
         bounds = self._bounds(slope) + self._costs
         best: tuple[float, int, int] | None = None
-        limit, count = worth, _FIRST
-        left = np.flatnonzero(bounds < limit)
-        while len(left):
-            chosen = left if len(left) <= count else left[np.argpartition(bounds[left], count - 1)[:count]]
-            chosen = np.sort(chosen)
+        inviting = np.flatnonzero(bounds < worth)
+        inviting = inviting[np.argsort(bounds[inviting], kind="stable")]
+        start, count = 0, _FIRST
+        while start < len(inviting) and bounds[inviting[start]] <= (worth if best is None else best[0]):
+            chosen = np.sort(inviting[start : start + count])
             changes = np.where(self._targets.of(chosen), self._exact(slope, chosen), np.inf)
             changes = np.round(changes + self._costs[chosen, None], _DIGITS)
             targets = changes.argmin(axis=1)
@@ -132,9 +133,7 @@ class Steepest:
             found = float(least[first]), int(chosen[first]), int(targets[first])
             if found[0] < worth and (best is None or found < best):
                 best = found
-                limit = best[0]
-            left = np.setdiff1d(left[bounds[left] <= limit], chosen, assume_unique=True)
-            count *= 2
+            start, count = start + count, count * 2
         return None if best is None else (best[1], best[2], best[0] - float(self._costs[best[1]]))
 
     def _bounds(self, slope: _Slope) -> Vector:
@@ -254,11 +253,22 @@ class _Targets:
         self._kind: Integers = np.array([kinds.setdefault(_kind(draft, vm), len(kinds)) for vm in vms], dtype=np.int64)
         self._size_of_kind = np.zeros(len(kinds), dtype=np.int64)
         self._size_of_kind[self._kind] = sizes.which
-        self.forget()
+        fleet = draft.fleet
+        self._there = fleet.placeable & ~fleet.cordoned
+        self._might: Mask = np.tile(self._there, (len(kinds), 1))
+        self._count: Integers = np.zeros((sizes.unique.shape[1], len(fleet)), dtype=np.int64)
+        np.add.at(self._count, self._size_of_kind, self._might.astype(np.int64))
+        # Moves so far, and after how many of them it was learnt who takes a kind; -1 for not yet.
+        self._moves = 0
+        self._learnt: Integers = np.full(len(kinds), -1, dtype=np.int64)
 
     def of(self, chosen: Integers) -> Mask:
-        """The hosts that might take each VM: VMs by hosts."""
-        mask: Mask = self._might[self._kind[chosen]]
+        """The hosts that might take each VM: VMs by hosts. Kinds of which nothing was learnt yet are asked about."""
+        kinds = self._kind[chosen]
+        for index in np.flatnonzero(self._learnt[kinds] < 0).tolist():
+            if self._learnt[kinds[index]] < 0:
+                self._learn(int(kinds[index]), self._draft.accepting(self._vms[chosen[index]]))
+        mask: Mask = self._might[kinds]
         return mask
 
     @property
@@ -274,9 +284,7 @@ class _Targets:
             if self._draft.takes(self._vms[index], self._draft.fleet.hosts[row].id):
                 return True
             accepting[row] = False
-        kind = self._kind[index]
-        self._count[self._size_of_kind[kind]] += accepting.astype(np.int64) - self._might[kind]
-        self._might[kind] = accepting
+        self._learn(int(self._kind[index]), accepting)
         return False
 
     def may_take(self, row: int) -> None:
@@ -284,14 +292,20 @@ class _Targets:
         closed = ~self._might[:, row]
         np.add.at(self._count[:, row], self._size_of_kind[closed], 1)
         self._might[:, row] = True
+        self._moves += 1
 
-    def forget(self) -> None:
-        """Know nothing, but which hosts take no VMs at all."""
-        fleet = self._draft.fleet
-        there = fleet.placeable & ~fleet.cordoned
-        self._might: Mask = np.tile(there, (len(self._size_of_kind), 1))
-        self._count: Integers = np.zeros((len(self._sizes.unique.T), len(fleet)), dtype=np.int64)
-        np.add.at(self._count, self._size_of_kind, self._might.astype(np.int64))
+    def forget(self) -> bool:
+        """Know no more than which hosts take VMs at all, of the kinds that were asked about before the last move."""
+        old = np.flatnonzero((self._learnt >= 0) & (self._learnt < self._moves)).tolist()
+        for kind in old:
+            self._learn(kind, self._there)
+            self._learnt[kind] = -1
+        return bool(old)
+
+    def _learn(self, kind: int, accepting: Mask) -> None:
+        self._count[self._size_of_kind[kind]] += accepting.astype(np.int64) - self._might[kind].astype(np.int64)
+        self._might[kind] = accepting
+        self._learnt[kind] = self._moves
 
 
 def _kind(draft: Draft, vm: str) -> object:
