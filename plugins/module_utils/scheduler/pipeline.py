@@ -25,7 +25,7 @@ from .slots import SlotBook
 
 if TYPE_CHECKING:
     from ..model.reason import Reason
-    from .arrays import Vector
+    from .arrays import Mask, Vector
 
 # Sheets kept: kinds of requests that are told apart before the one not asked for longest is forgotten.
 _KEPT: Final = 64
@@ -141,6 +141,10 @@ class Scheduler:
     def ranks(self, request: Request, *, now: float) -> Vector:
         """Each host's score, by row; ``REFUSED`` for those that will not do. The next answer may overwrite it."""
         return self._sheet(self._ask(request, now)).ranks
+
+    def standing(self, request: Request, *, now: float) -> Mask:
+        """The hosts that would do, by row, as far as rules go that say the same whatever VMs come and go."""
+        return self._sheet(self._ask(request, now)).standing
 
     def reasons(self, request: Request, host: str, *, now: float) -> tuple[Reason, ...]:
         """Why a host will not do: every rule that says so; none when it would."""

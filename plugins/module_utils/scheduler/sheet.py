@@ -78,6 +78,11 @@ class Sheet:
         parts: Vector = self._values[:, rows][self._places].T
         return parts
 
+    @property
+    def standing(self) -> Mask:
+        """The hosts that no rule refuses whatever VMs come and go; others may for the VMs that are there now."""
+        return self._open
+
     def refusing(self, row: int) -> tuple[Filter, ...]:
         """The rules that refuse a host."""
         passes = self.passes[:, row].tolist()

@@ -119,6 +119,10 @@ class Draft:
             mask: Mask = self.scheduler.ranks(request, now=self.now) != REFUSED
             return mask
 
+    def ever_accepting(self, vm: str) -> Mask:
+        """Which hosts might take a VM whatever others come and go, by row."""
+        return self.scheduler.standing(self.request_of(vm), now=self.now)
+
     def choose(self, vm: str, avoiding: Collection[str] = (), request: Request | None = None) -> str | None:
         """The host that the policy likes best for a VM, other than its own; None when all refuse.
 

@@ -51,7 +51,7 @@ class Steepest:
     """Looks for the best move on a draft, again after each move.
 
     Which hosts would take a VM is learnt when it matters: until then, any might. VMs that rules cannot tell apart share
-    what is learnt. After a move it is taken to be as it was, but that the host which was left might take any; before a
+    what is learnt. After a move it is taken to be as it was, but that the host which was left might take more; before a
     VM moves, it is asked again.
 
     :param vms: those that may move.
@@ -258,6 +258,9 @@ class _Targets:
         self._might: Mask = np.tile(self._there, (len(kinds), 1))
         self._count: Integers = np.zeros((sizes.unique.shape[1], len(fleet)), dtype=np.int64)
         np.add.at(self._count, self._size_of_kind, self._might.astype(np.int64))
+        # What no other VM's leaving changes, as far as it was learnt.
+        self._ever: Mask = self._might.copy()
+        self._board = draft.board()
         # Moves so far, and after how many of them it was learnt who takes a kind; -1 for not yet.
         self._moves = 0
         self._learnt: Integers = np.full(len(kinds), -1, dtype=np.int64)
@@ -267,7 +270,9 @@ class _Targets:
         kinds = self._kind[chosen]
         for index in np.flatnonzero(self._learnt[kinds] < 0).tolist():
             if self._learnt[kinds[index]] < 0:
-                self._learn(int(kinds[index]), self._draft.accepting(self._vms[chosen[index]]))
+                vm = self._vms[chosen[index]]
+                self._learn(int(kinds[index]), self._draft.accepting(vm))
+                self._ever[kinds[index]] = self._draft.ever_accepting(vm)
         mask: Mask = self._might[kinds]
         return mask
 
@@ -288,10 +293,13 @@ class _Targets:
         return False
 
     def may_take(self, row: int) -> None:
-        """A VM left a host: there is room for others."""
-        closed = ~self._might[:, row]
-        np.add.at(self._count[:, row], self._size_of_kind[closed], 1)
-        self._might[:, row] = True
+        """A VM left a host: those might go there that no lasting rule keeps off, and that are not too large."""
+        self._board.refresh()
+        free = np.array([self._board.ram_free[row], self._board.disk_free[row], self._board.cpu_free[row]])
+        fits = (self._sizes.unique <= free[:, None]).all(axis=0)
+        opened = ~self._might[:, row] & self._ever[:, row] & fits[self._size_of_kind]
+        np.add.at(self._count[:, row], self._size_of_kind[opened], 1)
+        self._might[opened, row] = True
         self._moves += 1
 
     def forget(self) -> bool:
