@@ -56,6 +56,15 @@ def test_what_was_never_measured_is_as_stale_as_can_be() -> None:
     assert value("staleness", HOST) == 0
 
 
+def test_a_kept_scheduler_sees_each_step() -> None:
+    policy = Policy("wary", weights={"staleness": 1.0})
+    scheduler = Scheduler(Fleet([replace(HOST, load=0.5, load_at=NOW)]), policy)
+    ages = [0, 120, 120.5, 240, 240.5, 480.5, 960.5, 1920, 1920.5, 4000, 240]
+    scores = [scheduler.choose_scored(REQUEST, now=NOW + age) for age in ages]
+    expected = [1, 1, 0.5, 0.5, 0.25, 0.125, 0.0625, 0.0625, 0, 0, 0.5]
+    assert scores == [("a", score) for score in expected]
+
+
 def test_a_failure_counts_half_as_much_every_six_hours_and_is_forgotten() -> None:
     assert value("stability", HOST) == 1
     assert value("stability", replace(HOST, failures=(NOW,))) == 0.5
