@@ -293,3 +293,19 @@ def test_who_is_no_administrator_is_told_that_it_takes_one(run: Run) -> None:
         ended = run(*words, MINICLOUD_TOKEN=token)
         assert (ended.code, ended.out) == (4, "")
         assert "administrator" in ended.err
+
+
+def test_a_host_is_registered_with_what_the_scheduler_is_told(run: Run) -> None:
+    told = ["--dedicated", "default", "--idle-watts", "90", "--max-watts", "300", "--bandwidth", "1000"]
+    made = run("host", "register", "idle9", "--address", "192.0.2.9", *told, "-o", "json")
+    try:
+        assert made.code == 0, made.err
+        assert (made.json["dedicated"], made.json["power"]) == (["default"], {"idle_w": 90, "max_w": 300})
+        shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in run("host", "show", "idle9").out.splitlines()}
+        assert shown["power"] == "90 W idle, 300 W at full load"
+        assert shown["bandwidth"] == "1000 Mbit/s"
+        wrong = run("host", "register", "idle9", "--address", "192.0.2.9", "--idle-watts", "90")
+        assert wrong.code == 2
+        assert "power.max_w" in wrong.err
+    finally:
+        run("host", "remove", "idle9")
