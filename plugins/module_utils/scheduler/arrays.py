@@ -26,7 +26,7 @@ else:
 
 ALL = slice(None)
 # Hosts up to which all of them are looked at when some have changed: quicker than to pick those.
-FEW = 1024
+FEW = 512
 
 __all__ = ["ALL", "FEW", "np", "require_numpy"]
 

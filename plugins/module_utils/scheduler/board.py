@@ -57,6 +57,16 @@ class Board:
         return bool(np.isfinite(self.figures.creates_at_once).any())
 
     @cached_property
+    def cpu_whole(self) -> Vector:
+        """``cpu_limit`` to divide by."""
+        return np.maximum(self.cpu_limit, GRAINS)
+
+    @cached_property
+    def ram_whole(self) -> Vector:
+        """``ram_limit`` to divide by."""
+        return np.maximum(self.ram_limit, 1).astype(np.float64)
+
+    @cached_property
     def all_told(self) -> bool:
         """Whether something is known of every host's NUMA nodes."""
         return bool(self.fleet.numa_told.all())

@@ -135,7 +135,6 @@ class Scheduler:
     def settle(self, vm: str, host: str, request: Request) -> None:
         """The same for a VM that nobody asks for: one that is there already, or moves."""
         self._board.refresh()
-        self._slots.refresh()
         self.fleet.add(vm, host, request, self._slots.nodes(request, self.fleet.rows[host]))
 
     def ranks(self, request: Request, *, now: float) -> Vector:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..arrays import np
-from ..grain import GRAINS
 from ..rule import Ask, Scorer
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 def values(ask: Ask, rows: Rows) -> Vector:
     left = ask.board.cpu_free[rows] - ask.board.cpu_taken(ask.request, rows)
-    share: Vector = left / np.maximum(ask.board.cpu_limit[rows], GRAINS)
+    share: Vector = left / ask.board.cpu_whole[rows]
     return share
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def values(ask: Ask, rows: Rows) -> Vector:
     board, request = ask.board, ask.request
-    limit = ask.fleet.huge[rows] if request.huge_pages else board.ram_limit[rows]
-    share: Vector = (board.ram_left(request, rows) - request.ram_mib) / np.maximum(limit, 1)
+    whole = np.maximum(ask.fleet.huge[rows], 1) if request.huge_pages else board.ram_whole[rows]
+    share: Vector = (board.ram_left(request, rows) - request.ram_mib) / whole
     return share
 
 
