@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -78,9 +79,20 @@ def serve(settings: Settings) -> None:
         # Parts that stop first started last: nothing is decided that nobody would carry out.
         for name, part in parts.items():
             stack.enter_context(running(name, part, settings.stop_grace))
-        run_server(create_app(room), sockets, on_stop=room.relay.stop)
+        app = create_app(room)
+        _spare_the_collector()
+        run_server(app, sockets, on_stop=room.relay.stop)
         logger.info("stopping")
     logger.info("stopped")
+
+
+def _spare_the_collector() -> None:
+    """Have the garbage collector never look again at what is there now: modules, mostly, and for good.
+
+    It would at every full collection, 150,000 objects in 120 ms during which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def make_probes(context: Context, parts: dict[str, Part]) -> dict[str, Probe]:
