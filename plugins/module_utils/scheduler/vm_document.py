@@ -94,7 +94,7 @@ def _read_company(reader: FieldReader, vm: Mapping[str, Any], field: str) -> dic
         "project": DEFAULT_PROJECT if project is None else reader.text(project, f"{field}.project", "a project"),
         "group": group if isinstance(group, str) else None,
         "priority": reader.whole(vm.get("priority"), f"{field}.priority", -PRIORITY_MAX, PRIORITY_MAX),
-        "spread": _spread(reader, vm.get("spread"), f"{field}.spread"),
+        "spread": read_spread(reader, vm.get("spread"), f"{field}.spread"),
         **terms,
     }
 
@@ -130,7 +130,8 @@ def _terms(reader: FieldReader, value: Any, field: str) -> tuple[str, ...]:
     return () if problems else tuple(sorted(set(terms)))
 
 
-def _spread(reader: FieldReader, value: Any, field: str) -> tuple[Spread, ...]:
+def read_spread(reader: FieldReader, value: Any, field: str) -> tuple[Spread, ...]:
+    """Read how many of a kind may share a failure domain; what is wrong is among the reader's problems."""
     found = []
     for index, item in enumerate(reader.items(value, field)):
         here = f"{field}.{index}"

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 from time import process_time
 
 from minicloud_core.model.errors import InputError, Problem
+from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch
 from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.group import Group, NewVm
+from minicloud_core.scheduler.obstacle import Obstacle
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
 from minicloud_core.scheduler.preemption import Victim
@@ -48,24 +51,55 @@ class _Replay:
         for step in steps:
             at = step.at
             self._course.step(at)
-            if step.request is None:
-                self._delete(step)
-            else:
+            if step.group is not None:
+                self._create_group(step, step.group)
+            elif step.request is not None:
                 self._create(step, step.request)
+            else:
+                self._delete(step)
         return self._report(at)
 
     def _create(self, step: Step, request: Request) -> None:
-        host = self._fleet.where(step.vm)
-        if host is not None:
-            raise _wrong(step, "vm.id", f"{step.vm} is there already, on {host}", "an id that is free")
+        self._check_free(step, step.vm, "vm.id")
         started = process_time()
         verdict = self._decide(step, request)
         self._cpu_seconds += process_time() - started
+        self._note(request, verdict)
+
+    def _create_group(self, step: Step, group: Group) -> None:
+        for index, vm in enumerate(group.vms):
+            self._check_free(step, vm.id, f"vms.{index}.id")
+        started = process_time()
+        decision = place_batch(self._fleet, Batch((group,)), self._policy, now=step.at)
+        for vm, host in decision.placed:
+            self._scheduler.take(vm.id, host, vm.request)
+        verdicts = [(vm.request, self._verdict(step.at, vm, decision)) for vm in group.members()]
+        self._cpu_seconds += process_time() - started
+        for request, verdict in verdicts:
+            self._note(request, verdict)
+
+    def _verdict(self, at: float, vm: NewVm, decision: BatchDecision) -> Verdict:
+        """One VM of a group: where it went, why it went nowhere, or because of which other it did not."""
+        if not decision.left_out:
+            return Verdict(at, vm.id, decision.host(vm.id), decision.decisions[vm.id].score)
+        (left,) = decision.left_out
+        if vm.id == left.because:
+            return Verdict(at, vm.id, None, obstacles=decision.decisions[vm.id].told.obstacles)
+        words = f"{left.because} of group {left.group} found no host, and all of it are placed or none"
+        everywhere = (Obstacle("group", len(self._fleet), 0, words),) if len(self._fleet) else ()
+        return Verdict(at, vm.id, None, obstacles=everywhere)
+
+    def _check_free(self, step: Step, vm: str, field: str) -> None:
+        host = self._fleet.where(vm)
+        if host is not None:
+            raise _wrong(step, field, f"{vm} is there already, on {host}", "an id that is free")
+
+    def _note(self, request: Request, verdict: Verdict) -> None:
         self._tally.count(request, verdict)
         if verdict.host is None:
-            self._homeless.add(step.vm)
+            self._homeless.add(verdict.vm)
         else:
-            self._homeless.discard(step.vm)
+            self._homeless.discard(verdict.vm)
         if self._record is not None:
             self._record(verdict)
 

@@ -9,14 +9,17 @@ from typing import Any, BinaryIO, Final
 
 from minicloud_core.model.errors import InputError
 from minicloud_core.scheduler.document_field import FieldReader
+from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.request import Request
-from minicloud_core.scheduler.vm_document import read_vm
+from minicloud_core.scheduler.term import check_group
+from minicloud_core.scheduler.vm_document import read_spread, read_vm
 
 from .decoding import decode, placed
 
 _LINE_MAX: Final = 1 << 20
 _TIME_MAX: Final = 1e15
 _FIELDS: Final = {"create": ("at", "op", "vm"), "delete": ("at", "op", "id")}
+_GROUP_FIELDS: Final = ("at", "op", "group", "vms", "spread")
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,15 @@ class Step:
     :param place: its file and line, for errors.
     :param at: seconds, from whatever moment the trace counts from.
     :param vm: the VM's id.
-    :param request: what is wanted; None for a delete.
+    :param request: what is wanted; None for a delete, and for a group.
+    :param group: VMs that are wanted all or none; ``vm`` then is the group's name.
     """
 
     place: str
     at: float
     vm: str
     request: Request | None
+    group: Group | None = None
 
 
 def read_trace(path: Path) -> Iterator[Step]:
@@ -74,15 +79,40 @@ def _read_step(reader: FieldReader, mapping: Mapping[str, Any], place: str, befo
     if not isinstance(operation, str) or operation not in _FIELDS:
         reader.refuse("op", f"{operation!r} is not an operation", " or ".join(_FIELDS))
         return None
-    reader.check_fields(mapping, _FIELDS[operation], "")
+    grouped = operation == "create" and ("group" in mapping or "vms" in mapping)
+    reader.check_fields(mapping, _GROUP_FIELDS if grouped else _FIELDS[operation], "")
     at = _time(reader, mapping.get("at"), before)
     if operation == "delete":
         return Step(place, at, reader.text(mapping.get("id"), "id", "a VM's id"), None)
+    if grouped:
+        group = _read_group(reader, mapping)
+        return Step(place, at, group.name, None, group)
     wanted = reader.mapping(mapping.get("vm"), "vm")
     if wanted is None:
         return None
     vm = read_vm(reader, wanted, "vm")
     return Step(place, at, vm.id, vm.request)
+
+
+def _read_group(reader: FieldReader, mapping: Mapping[str, Any]) -> Group:
+    reader.problems += check_group(mapping.get("group"), field="group")
+    name = str(mapping.get("group"))
+    vms: dict[str, NewVm] = {}
+    items = reader.items(mapping.get("vms"), "vms")
+    if not items:
+        reader.refuse("vms", "a group without VMs", "a list of VMs, in the order in which they are placed")
+    for index, item in enumerate(items):
+        field = f"vms.{index}"
+        wanted = reader.mapping(item, field)
+        if wanted is None:
+            continue
+        vm = read_vm(reader, wanted, field)
+        if vm.id in vms:
+            reader.refuse(f"{field}.id", f"{vm.id} is there twice", "each VM once")
+        if vm.request.group not in (None, name):
+            reader.refuse(f"{field}.group", f"{vm.request.group!r} is another group", f"{name}, or nothing")
+        vms[vm.id] = NewVm(vm.id, vm.request)
+    return Group(name, tuple(vms.values()), read_spread(reader, mapping.get("spread"), "spread"))
 
 
 def _time(reader: FieldReader, value: Any, before: float) -> float:

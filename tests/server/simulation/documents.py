@@ -168,7 +168,17 @@ BEYOND_SCHEMAS: list[tuple[dict[str, Any], str]] = [
 
 _CREATE = {"at": 0, "op": "create", "vm": {"id": "v", "cpu": 1, "ram": 512}}
 _DELETE = {"at": 0, "op": "delete", "id": "v"}
-GOOD_REQUESTS: list[dict[str, Any]] = [_CREATE, {**_CREATE, "at": 12.5}, {**_CREATE, "at": -3}, _DELETE]
+_GROUP = {"at": 0, "op": "create", "group": "db", "vms": [{"id": "v", "cpu": 1, "ram": 512}]}
+_SPREAD = [{"by": "rack", "at_most": 1}]
+GOOD_REQUESTS: list[dict[str, Any]] = [
+    _CREATE,
+    {**_CREATE, "at": 12.5},
+    {**_CREATE, "at": -3},
+    _DELETE,
+    _GROUP,
+    {**_GROUP, "vms": [{"id": "v", "cpu": 1, "ram": 512, "group": "db"}, {"id": "w", "cpu": 1, "ram": 512}]},
+    {**_GROUP, "spread": _SPREAD},
+]
 BAD_REQUESTS: list[tuple[Any, str]] = [
     ([], ""),
     ({}, "op"),
@@ -182,4 +192,10 @@ BAD_REQUESTS: list[tuple[Any, str]] = [
     ({**_CREATE, "id": "v"}, "id"),
     ({**_DELETE, "vm": {}}, "vm"),
     ({**_DELETE, "id": None}, "id"),
+    ({**_GROUP, "vms": []}, "vms"),
+    ({**_GROUP, "group": None}, "group"),
+    ({**_GROUP, "group": "-"}, "group"),
+    ({**_GROUP, "vms": [{"id": "v", "cpu": 1}]}, "vms.0.ram"),
+    ({**_GROUP, "vm": _CREATE["vm"]}, "vm"),
+    ({**_GROUP, "spread": [{"by": "rack"}]}, "spread.0.at_most"),
 ]

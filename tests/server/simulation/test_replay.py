@@ -18,9 +18,11 @@ from minicloud.simulation.verdict import Verdict
 from minicloud_core.model.errors import InputError
 from minicloud_core.scheduler.document import read_fleet
 from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.policy import BALANCED, PACK, POLICIES, SPREAD, Policy
 from minicloud_core.scheduler.priority import Precedence
 from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.spread import Spread
 
 EXACT = {"cpu_overcommit": 1, "ram_reserved": 0}
 SMALL: dict[str, Any] = {"cpu": 4, "ram": "8G", **EXACT}
@@ -284,3 +286,37 @@ def test_a_vm_of_higher_priority_takes_the_place_of_others_where_the_policy_lets
     assert (report.deletes, report.deletes_of_refused) == (0, 1)
     meek, _verdicts = play(read_fleet([{"id": "a", **SMALL}], at=0), steps, PACK)
     assert (meek.placed, meek.refused, meek.preempted) == (1, 2, 0)
+
+
+def group(name: str, *vms: NewVm, at: float = 0.0, spread: tuple[Spread, ...] = ()) -> Step:
+    return Step(f"requests.jsonl:{name}", at, name, None, Group(name, vms, spread))
+
+
+def test_a_group_is_placed_whole_or_not_at_all() -> None:
+    def vm(name: str, cpu: float) -> NewVm:
+        return NewVm(name, Request(cpu, 1024))
+
+    fleet = read_fleet([{"id": "a", **SMALL}, {"id": "b", **SMALL}], at=0)
+    apart = (Spread("host", 1),)
+    report, verdicts = play(
+        fleet,
+        [
+            group("web", vm("web1", 1), vm("web2", 1), spread=apart),
+            group("db", vm("db1", 1), vm("db2", 1), vm("db3", 1), at=1, spread=apart),
+            delete("db1", at=2),
+            delete("web1", at=3),
+        ],
+    )
+    assert {verdict.host for verdict in verdicts[:2]} == {"a", "b"}
+    assert [verdict.host for verdict in verdicts[2:]] == [None] * 3
+    assert [[one.rule for one in verdict.obstacles] for verdict in verdicts[2:]] == [["group"], ["group"], ["spread"]]
+    assert verdicts[2].obstacles[0].message == "db3 of group db found no host, and all of it are placed or none"
+    assert (report.placed, report.refused, report.deletes, report.deletes_of_refused) == (2, 3, 1, 1)
+    assert fleet.vms() == ["web2"]
+
+
+def test_a_vm_of_a_group_that_is_there_already_is_refused_by_its_place() -> None:
+    steps = [create("x", 1, 512), group("g", NewVm("y", Request(1, 512)), NewVm("x", Request(1, 512)))]
+    with pytest.raises(InputError) as caught:
+        play(read_fleet([{"id": "a", **SMALL}], at=0), steps)
+    assert caught.value.problems[0].field == "requests.jsonl:g: vms.1.id"
