@@ -59,12 +59,14 @@ class Board:
     @cached_property
     def cpu_whole(self) -> Vector:
         """``cpu_limit`` to divide by."""
-        return np.maximum(self.cpu_limit, GRAINS)
+        whole: Vector = np.maximum(self.cpu_limit, GRAINS)
+        return whole
 
     @cached_property
     def ram_whole(self) -> Vector:
         """``ram_limit`` to divide by."""
-        return np.maximum(self.ram_limit, 1).astype(np.float64)
+        whole: Vector = np.maximum(self.ram_limit, 1).astype(np.float64)
+        return whole
 
     @cached_property
     def all_told(self) -> bool:
