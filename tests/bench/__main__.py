@@ -6,7 +6,16 @@ import argparse
 import os
 import sys
 
-from tests.bench import bench_api, bench_batch, bench_claims, bench_memory, bench_scheduler, bench_vm, report
+from tests.bench import (
+    bench_api,
+    bench_batch,
+    bench_claims,
+    bench_memory,
+    bench_planning,
+    bench_scheduler,
+    bench_vm,
+    report,
+)
 from tests.bench.figures import Table
 from tests.lab.fleet import Fleet, Site
 from tests.lab.service import ROOT
@@ -20,6 +29,7 @@ def main() -> int:
     tables = [
         *bench_scheduler.measure(),
         *bench_batch.measure(),
+        *bench_planning.measure(),
         bench_memory.measure(),
         bench_claims.measure(),
         *_measure_service(arguments),

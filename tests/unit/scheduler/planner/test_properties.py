@@ -17,7 +17,7 @@ from tests.unit.scheduler.planner.drawn import Situation, situations
 from tests.unit.scheduler.planner.referee import NOW, homes, play
 
 aims = st.builds(Aim, st.sampled_from([0.0, 0.01, 0.1]), st.sampled_from([0.0, 0.1]))
-examples = settings(deadline=None, max_examples=60)
+examples = settings(deadline=None, max_examples=40)
 
 
 @examples

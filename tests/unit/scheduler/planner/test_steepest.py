@@ -40,7 +40,7 @@ def searched(draft: Draft, aim: Aim) -> Steepest:
     return Steepest(draft, [vm for vm in draft.fleet.vms() if draft.may_move(vm)], aim)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(situations(), st.sampled_from([Aim(0, 0), Aim(0.05, 0), Aim(0.0, 0.3)]))
 def test_the_best_move_is_the_best_of_all(situation: Situation, aim: Aim) -> None:
     draft = Draft(situation.fleet, situation.policy, NOW)
