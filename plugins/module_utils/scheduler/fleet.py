@@ -60,6 +60,8 @@ class Fleet:
         self.company = Company(self._vms, Domains(self.hosts))
         # VMs that are off, or on their way somewhere: planners leave them where they are.
         self.not_running: set[str] = set()
+        # Counts changes. The rows that changed are remembered, but not for ever.
+        self.version = 0
         self._changed: list[int] = []
         self._forgotten = 0
         self._read_room()
@@ -300,11 +302,7 @@ class Fleet:
             self._forgotten += len(self._changed)
             self._changed.clear()
         self._changed.append(row)
-
-    @property
-    def version(self) -> int:
-        """Counts changes."""
-        return self._forgotten + len(self._changed)
+        self.version += 1
 
     def changed_since(self, version: int) -> Rows:
         """The rows that changed after a version, each once; ``ALL`` when it is too long ago to tell, or never was."""

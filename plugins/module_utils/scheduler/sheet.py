@@ -38,6 +38,10 @@ class Sheet:
         self._total = sum(self.weights.values())
         # Those that are asked again and again stand together, so that much is done with all of them at once.
         names = sorted(self.weights, key=lambda name: SCORERS[name].standing)
+        self._filters = {
+            standing: [(index, rule.passes) for index, rule in enumerate(self.filters) if rule.standing is standing]
+            for standing in (False, True)
+        }
         self._places = [names.index(name) for name in self.weights]
         self._scorers = [SCORERS[name] for name in names]
         self._weighs = np.array([self.weights[name] for name in names], dtype=np.float64)[:, None]
@@ -118,11 +122,10 @@ class Sheet:
 
     def _add(self, ask: Ask, rows: Rows, accepted: Mask, total: Vector, *, standing: bool) -> tuple[Mask, Vector]:
         """What some of the rules say, on top of what the others did."""
-        for index, rule in enumerate(self.filters):
-            if rule.standing is standing:
-                passes = rule.passes(ask, rows)
-                self.passes[index, rows] = passes
-                accepted = accepted & passes
+        for index, ask_rule in self._filters[standing]:
+            passes = ask_rule(ask, rows)
+            self.passes[index, rows] = passes
+            accepted = accepted & passes
         these = slice(self._moving, None) if standing else slice(self._moving)
         scorers = self._scorers[these]
         if not scorers:
