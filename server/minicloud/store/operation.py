@@ -215,7 +215,7 @@ def claimable(session: Session, *, now: datetime, limit: int, kinds: Collection[
 
 def creates_by_host(session: Session) -> Mapping[str, int]:
     """How many VMs are being created on each host, or wait for it."""
-    return {row[0]: row[1] for row in session.execute(_CREATES)}
+    return {str(row[0]): int(row[1]) for row in session.execute(_CREATES)}
 
 
 def has_predecessor(session: Session, operation: OperationRow) -> bool:
