@@ -11,7 +11,7 @@ A move changes a metric's variance V by d, and d has a part that depends on the 
 depends on its size and its target alone. The standard deviation is the root of V + d, which is concave: between the
 least and the greatest d there can be, it is nowhere below its chord. So the sum of the chords is a lower bound of the
 new score in which both parts stand apart, and the best target of each size is the minimum of a matrix of sizes by
-hosts.
+hosts. Many sizes are put into few classes; then the least that any size of the class does is the bound.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # VMs computed exactly at first; each further time twice as many.
 _FIRST: Final = 4
+# Classes of sizes that are told apart, and the factors within which sizes are near each other.
+_CLASSES: Final = 128
+_STEPS: Final = (1.05, 1.1, 1.2, 1.4, 2.0, 4.0, 16.0, 256.0)
 # Gains are compared rounded to this: what floating point adds up differently is a tie.
 _DIGITS: Final = 13
 # What is no gain: the root of what floating point leaves of a variance that is none.
@@ -138,10 +141,9 @@ class Steepest:
 
     def _bounds(self, slope: _Slope) -> Vector:
         """For each VM, what its best move could do to the score at the very best."""
-        sizes, targets = self._sizes, slope.target_parts(self._sizes.unique)
+        sizes, open_to = self._sizes, self._targets.open_to
         sources = slope.source_parts(sizes.of(slice(None)), self._rows)
-        open_to = self._targets.open_to
-        chord = slope.chord(sizes.unique, sizes.least(sources), sizes.most(sources), targets, open_to)
+        chord, targets = slope.chord(sizes, sources, open_to)
         ends = np.where(open_to, np.einsum("sm,msb->sb", chord.rise, targets), np.inf).min(axis=1) + chord.start
         bounds: Vector = np.einsum("vm,mv->v", chord.rise[sizes.which], sources) + ends[sizes.which]
         return bounds
@@ -161,8 +163,8 @@ class Steepest:
 
 @dataclass(frozen=True)
 class _Chord:
-    """For each size and metric a line that is nowhere above the change of the standard deviation: its rise for each
-    unit of variance, and, summed over metrics, where it starts."""
+    """For each class of sizes and metric a line that is nowhere above the change of the standard deviation: its rise
+    for each unit of variance, and, summed over metrics, where it starts."""
 
     rise: Vector
     start: Vector
@@ -189,17 +191,30 @@ class _Slope:
         parts: Vector = (self._bend[:, None, :] * sizes[:, :, None] + self._lean[:, None, :]) * sizes[:, :, None]
         return parts
 
-    def chord(self, sizes: Vector, least: Vector, most: Vector, targets: Vector, open_to: Mask) -> _Chord:
-        """Chords for each size.
+    def _least_parts(self, low: Vector, high: Vector) -> Vector:
+        """The least that it does to each variance that a VM comes whose size is from one to another."""
+        bend, lean = self._bend[:, None, :], self._lean[:, None, :]
+        # A parabola that opens upwards, or a line where nothing counts.
+        lowest = np.divide(-lean, 2 * bend, out=np.zeros_like(lean), where=bend > 0)
+        size = np.clip(lowest, low[:, :, None], high[:, :, None])
+        parts: Vector = (bend * size + lean) * size
+        return parts
 
-        :param least: the least that the source's part can be, metrics by sizes; ``most`` likewise.
+    def chord(self, sizes: _Sizes, sources: Vector, open_to: Mask) -> tuple[_Chord, Vector]:
+        """Chords for each class of sizes, and the least that coming does to each variance: metrics by classes by hosts.
+
+        :param sources: what it does that VMs leave, metrics by VMs.
+        :param open_to: the hosts that might take VMs of a class.
         """
+        targets, at_most = self._least_parts(sizes.low, sizes.high), self.target_parts(sizes.high)
+        at_most = np.maximum(at_most, self.target_parts(sizes.low))
+        least, most = sizes.least(sources), sizes.most(sources)
         # What both parts together add beyond their sum, at the most.
-        together = 2 * (sizes * self.rates.max(axis=1, initial=0.0)[:, None] / self.hosts[:, None]) ** 2
+        together = 2 * (sizes.high * self.rates.max(axis=1, initial=0.0)[:, None] / self.hosts[:, None]) ** 2
         variances, deviations = self.variances[:, None], self.deviations[:, None]
         low = np.maximum(least + np.where(open_to, targets, np.inf).min(axis=2), -variances)
         low = np.minimum(low, 0.0)
-        high = np.maximum(most + np.where(open_to, targets, -np.inf).max(axis=2), 0.0) + together
+        high = np.maximum(most + np.where(open_to, at_most, -np.inf).max(axis=2), 0.0) + together
         # A metric that becomes worse by more than all others can become better is no gain, whatever its bound says.
         gains = deviations - np.sqrt(variances + low)
         others = gains.sum(axis=0) - gains
@@ -208,7 +223,7 @@ class _Slope:
         steep = np.sqrt(variances + high) - np.sqrt(variances + low)
         rise = np.divide(steep, width, out=np.zeros_like(width), where=width > 0)
         start = (np.sqrt(variances + low) - deviations - rise * low).sum(axis=0)
-        return _Chord(rise.T, start)
+        return _Chord(rise.T, start), targets
 
 
 def _size(request: Request) -> tuple[float, float, float]:
@@ -217,24 +232,30 @@ def _size(request: Request) -> tuple[float, float, float]:
 
 
 class _Sizes:
-    """Sizes of VMs, each size once: metrics by sizes."""
+    """Sizes of VMs, metrics by VMs, and classes of them: from ``low`` to ``high``, metrics by classes.
+
+    While there are few sizes, each is a class. Where there are many, those that are near each other share one, and a
+    little less is known of each VM before it is computed exactly.
+    """
 
     def __init__(self, sizes: list[tuple[float, float, float]]) -> None:
-        table = np.array(sizes, dtype=np.float64).reshape(-1, 3)
-        unique, which = np.unique(table, axis=0, return_inverse=True)
-        self.unique: Vector = np.ascontiguousarray(unique.T)
-        self.which: Integers = which.reshape(-1)
-        # VMs by size, and where each size begins.
+        self._table: Vector = np.array(sizes, dtype=np.float64).reshape(-1, 3).T
+        self.which: Integers = _classes(self._table)
+        # VMs by class, and where each class begins.
         self._order = np.argsort(self.which, kind="stable")
-        self._begins = np.searchsorted(self.which[self._order], np.arange(len(unique)))
+        self._begins = np.flatnonzero(np.diff(self.which[self._order], prepend=-1))
+        self.low, self.high = self.least(self._table), self.most(self._table)
+
+    def __len__(self) -> int:
+        return len(self._begins)
 
     def of(self, vms: Any) -> Vector:
         """The sizes of some VMs: metrics by VMs."""
-        sizes: Vector = self.unique[:, self.which[vms]]
+        sizes: Vector = self._table[:, vms]
         return sizes
 
     def least(self, values: Vector) -> Vector:
-        """The least value among the VMs of each size."""
+        """The least value among the VMs of each class."""
         least: Vector = np.minimum.reduceat(values[:, self._order], self._begins, axis=1)
         return least
 
@@ -244,6 +265,18 @@ class _Sizes:
         return most
 
 
+def _classes(table: Vector) -> Integers:
+    """For each VM the number of its class: of its size, or, where there are too many sizes, of its size in steps that
+    are as fine as can be."""
+    which: Integers = np.unique(table, axis=1, return_inverse=True)[1].reshape(-1)
+    for step in _STEPS:
+        if which.max(initial=0) < _CLASSES:
+            break
+        steps = np.floor(np.log(np.maximum(table, 1.0)) / np.log(step))
+        which = np.unique(steps, axis=1, return_inverse=True)[1].reshape(-1)
+    return which
+
+
 class _Targets:
     """Which hosts might take which VMs, as far as is known: those that are known to refuse are left out."""
 
@@ -251,13 +284,13 @@ class _Targets:
         self._draft, self._vms, self._sizes = draft, vms, sizes
         kinds: dict[object, int] = {}
         self._kind: Integers = np.array([kinds.setdefault(_kind(draft, vm), len(kinds)) for vm in vms], dtype=np.int64)
-        self._size_of_kind = np.zeros(len(kinds), dtype=np.int64)
-        self._size_of_kind[self._kind] = sizes.which
+        self._class_of_kind = np.zeros(len(kinds), dtype=np.int64)
+        self._class_of_kind[self._kind] = sizes.which
         fleet = draft.fleet
         self._there = fleet.placeable & ~fleet.cordoned
         self._might: Mask = np.tile(self._there, (len(kinds), 1))
-        self._count: Integers = np.zeros((sizes.unique.shape[1], len(fleet)), dtype=np.int64)
-        np.add.at(self._count, self._size_of_kind, self._might.astype(np.int64))
+        self._count: Integers = np.zeros((len(sizes), len(fleet)), dtype=np.int64)
+        np.add.at(self._count, self._class_of_kind, self._might.astype(np.int64))
         # What no other VM's leaving changes, as far as it was learnt.
         self._ever: Mask = self._might.copy()
         self._board = draft.board()
@@ -278,7 +311,7 @@ class _Targets:
 
     @property
     def open_to(self) -> Mask:
-        """The hosts that might take any VM of a size: sizes by hosts."""
+        """The hosts that might take any VM of a class: classes of sizes by hosts."""
         mask: Mask = self._count > 0
         return mask
 
@@ -296,9 +329,9 @@ class _Targets:
         """A VM left a host: those might go there that no lasting rule keeps off, and that are not too large."""
         self._board.refresh()
         free = np.array([self._board.ram_free[row], self._board.disk_free[row], self._board.cpu_free[row]])
-        fits = (self._sizes.unique <= free[:, None]).all(axis=0)
-        opened = ~self._might[:, row] & self._ever[:, row] & fits[self._size_of_kind]
-        np.add.at(self._count[:, row], self._size_of_kind[opened], 1)
+        fits = (self._sizes.low <= free[:, None]).all(axis=0)
+        opened = ~self._might[:, row] & self._ever[:, row] & fits[self._class_of_kind]
+        np.add.at(self._count[:, row], self._class_of_kind[opened], 1)
         self._might[opened, row] = True
         self._moves += 1
 
@@ -311,7 +344,7 @@ class _Targets:
         return bool(old)
 
     def _learn(self, kind: int, accepting: Mask) -> None:
-        self._count[self._size_of_kind[kind]] += accepting.astype(np.int64) - self._might[kind].astype(np.int64)
+        self._count[self._class_of_kind[kind]] += accepting.astype(np.int64) - self._might[kind].astype(np.int64)
         self._might[kind] = accepting
         self._learnt[kind] = self._moves
 

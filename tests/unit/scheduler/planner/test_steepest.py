@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.planner import steepest
 from minicloud_core.scheduler.planner.aim import Aim
 from minicloud_core.scheduler.planner.draft import Draft
 from minicloud_core.scheduler.planner.objective import Balance, Ledger
@@ -41,8 +42,15 @@ def searched(draft: Draft, aim: Aim) -> Steepest:
 
 
 @settings(deadline=None, max_examples=50)
-@given(situations(), st.sampled_from([Aim(0, 0), Aim(0.05, 0), Aim(0.0, 0.3)]))
-def test_the_best_move_is_the_best_of_all(situation: Situation, aim: Aim) -> None:
+@given(situations(), st.sampled_from([Aim(0, 0), Aim(0.05, 0), Aim(0.0, 0.3)]), st.sampled_from([128, 2, 1]))
+def test_the_best_move_is_the_best_of_all(situation: Situation, aim: Aim, classes: int) -> None:
+    """However few classes sizes are put into."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steepest, "_CLASSES", classes)
+        compare(situation, aim)
+
+
+def compare(situation: Situation, aim: Aim) -> None:
     draft = Draft(situation.fleet, situation.policy, NOW)
     search = searched(draft, aim)
     for _turn in range(4):
