@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...model.errors import InputError, Problem
 from ...model.host import REACHABLE
@@ -25,8 +25,9 @@ from .plan import Move, Stay
 if TYPE_CHECKING:
     from ..arrays import Mask, Vector
 
-# What is asked of a host before a VM comes to it, and is no fault where it is already.
-_ON_ARRIVAL = frozenset({"ready", "cordon", "requested", "excluded", "metrics", "creates"})
+# What is asked before a VM comes to a host, and no fault of one that is there already. That the fleet could not bear
+# the loss of a host is no single VM's fault either.
+_ON_ARRIVAL: Final = frozenset({"ready", "cordon", "requested", "excluded", "metrics", "creates", "n_plus_one"})
 
 
 @dataclass(frozen=True)

@@ -329,7 +329,7 @@ class _Targets:
         """A VM left a host: those might go there that no lasting rule keeps off, and that are not too large."""
         self._board.refresh()
         free = np.array([self._board.ram_free[row], self._board.disk_free[row], self._board.cpu_free[row]])
-        fits = (self._sizes.low <= free[:, None]).all(axis=0)
+        fits: Mask = np.all(self._sizes.low <= free[:, None], axis=0)
         opened = ~self._might[:, row] & self._ever[:, row] & fits[self._class_of_kind]
         np.add.at(self._count[:, row], self._class_of_kind[opened], 1)
         self._might[opened, row] = True
