@@ -9,6 +9,7 @@ from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.planner.aim import Aim
 from minicloud_core.scheduler.planner.rebalance import rebalance
 from minicloud_core.scheduler.request import Request
+from minicloud_core.scheduler.spread import Spread
 
 from tests.unit.scheduler.planner.drawn import GIB
 from tests.unit.scheduler.planner.referee import NOW, play
@@ -77,6 +78,26 @@ def test_nobody_is_left_behind_by_whom_it_has_to_be_with() -> None:
     assert told(rebalance(fleet, POLICY, now=NOW)) == []
     alone = fleet_of(host("a"), host("b"), leader=("a", vm(8)), other=("a", vm(1)))
     assert len(rebalance(alone, POLICY, now=NOW).moves) == 1
+
+
+def test_who_was_refused_is_asked_again_once_others_have_moved() -> None:
+    """g2 may not go to the empty a2 while g1 is in that rack, and may when g1 has gone."""
+    racks, fast = {"a1": "A", "a2": "A", "b1": "B", "c1": "C"}, {"disk": "fast"}
+    hosts = [
+        HostView(name, 16, 16 * GIB, labels={"rack": rack} | (fast if name in ("a1", "c1") else {}))
+        for name, rack in racks.items()
+    ]
+    grouped = replace(vm(4), group="g", spread=(Spread("rack", 1),))
+    fleet = fleet_of(
+        *hosts,
+        g1=("a1", replace(grouped, ram_mib=8 * GIB, host_labels=fast)),
+        p1=("a1", replace(vm(8), pinned=True)),
+        p2=("b1", replace(vm(8), pinned=True)),
+        g2=("b1", grouped),
+    )
+    plan = rebalance(fleet, POLICY, now=NOW)
+    assert told(plan) == [("g1", "a1", "c1"), ("g2", "b1", "a2")]
+    play(fleet, plan, POLICY)
 
 
 def test_hosts_that_take_no_vms_do_not_count() -> None:
