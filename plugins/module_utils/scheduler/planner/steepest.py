@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _FIRST: Final = 4
 # Classes of sizes that are told apart, and the factors within which sizes are near each other.
 _CLASSES: Final = 128
+# Sets of hosts to which VMs may go that are told apart.
+_GROUPS: Final = 16
 _STEPS: Final = (1.05, 1.1, 1.2, 1.4, 2.0, 4.0, 16.0, 256.0)
 # Gains are compared rounded to this: what floating point adds up differently is a tie.
 _DIGITS: Final = 13
@@ -66,10 +68,11 @@ class Steepest:
         self._index = {vm: index for index, vm in enumerate(self.vms)}
         self.ledger = Ledger(draft.fleet)
         requests = [draft.request_of(vm) for vm in self.vms]
-        self._sizes = _Sizes([_size(request) for request in requests])
+        lasting = _Lasting(draft, self.vms, requests)
+        self._sizes = _Sizes([_size(request) for request in requests], lasting.which)
         self._rows: Integers = np.array([draft.fleet.rows[draft.where(vm)] for vm in self.vms], dtype=np.int64)
         self._costs = self._cost(requests)
-        self._targets = _Targets(draft, self.vms, self._sizes)
+        self._targets = _Targets(draft, self.vms, self._sizes, lasting)
 
     def score(self) -> float:
         """The evenness now, without violations."""
@@ -238,9 +241,9 @@ class _Sizes:
     little less is known of each VM before it is computed exactly.
     """
 
-    def __init__(self, sizes: list[tuple[float, float, float]]) -> None:
+    def __init__(self, sizes: list[tuple[float, float, float]], lasting: Integers) -> None:
         self._table: Vector = np.array(sizes, dtype=np.float64).reshape(-1, 3).T
-        self.which: Integers = _classes(self._table)
+        self.which: Integers = _classes(self._table, lasting)
         # VMs by class, and where each class begins.
         self._order = np.argsort(self.which, kind="stable")
         self._begins = np.flatnonzero(np.diff(self.which[self._order], prepend=-1))
@@ -265,34 +268,55 @@ class _Sizes:
         return most
 
 
-def _classes(table: Vector) -> Integers:
+def _classes(table: Vector, lasting: Integers) -> Integers:
     """For each VM the number of its class: of its size, or, where there are too many sizes, of its size in steps that
-    are as fine as can be."""
+    are as fine as can be. VMs that may go to other hosts are in other classes, unless there are too many of those."""
+    apart = lasting if lasting.max(initial=0) < _GROUPS else np.zeros_like(lasting)
+    groups = int(apart.max(initial=0)) + 1
     which: Integers = np.unique(table, axis=1, return_inverse=True)[1].reshape(-1)
     for step in _STEPS:
-        if which.max(initial=0) < _CLASSES:
+        if which.max(initial=0) < max(1, _CLASSES // groups):
             break
         steps = np.floor(np.log(np.maximum(table, 1.0)) / np.log(step))
         which = np.unique(steps, axis=1, return_inverse=True)[1].reshape(-1)
-    return which
+    classes: Integers = np.unique(which * groups + apart, return_inverse=True)[1].reshape(-1)
+    return classes
+
+
+class _Lasting:
+    """Which hosts each VM might ever go to, whatever others do: ``masks`` by hosts, and which of them is each VM's."""
+
+    def __init__(self, draft: Draft, vms: list[str], requests: list[Request]) -> None:
+        there = draft.fleet.placeable & ~draft.fleet.cordoned
+        known: dict[object, int] = {}
+        numbers: dict[bytes, int] = {}
+        masks: list[Mask] = []
+        for vm, request in zip(vms, requests, strict=True):
+            if request.key not in known:
+                mask = there & draft.ever_accepting(vm)
+                number = known[request.key] = numbers.setdefault(mask.tobytes(), len(numbers))
+                if number == len(masks):
+                    masks.append(mask)
+        self.which: Integers = np.array([known[request.key] for request in requests], dtype=np.int64)
+        self.masks: Mask = np.array(masks, dtype=np.bool_).reshape(len(masks), len(there))
 
 
 class _Targets:
     """Which hosts might take which VMs, as far as is known: those that are known to refuse are left out."""
 
-    def __init__(self, draft: Draft, vms: list[str], sizes: _Sizes) -> None:
+    def __init__(self, draft: Draft, vms: list[str], sizes: _Sizes, lasting: _Lasting) -> None:
         self._draft, self._vms, self._sizes = draft, vms, sizes
         kinds: dict[object, int] = {}
         self._kind: Integers = np.array([kinds.setdefault(_kind(draft, vm), len(kinds)) for vm in vms], dtype=np.int64)
         self._class_of_kind = np.zeros(len(kinds), dtype=np.int64)
         self._class_of_kind[self._kind] = sizes.which
-        fleet = draft.fleet
-        self._there = fleet.placeable & ~fleet.cordoned
-        self._might: Mask = np.tile(self._there, (len(kinds), 1))
-        self._count: Integers = np.zeros((len(sizes), len(fleet)), dtype=np.int64)
+        lasting_of_kind = np.zeros(len(kinds), dtype=np.int64)
+        lasting_of_kind[self._kind] = lasting.which
+        # Who might take a kind as far as it is known, and what no other VM's leaving changes of that.
+        self._ever: Mask = lasting.masks[lasting_of_kind]
+        self._might: Mask = self._ever.copy()
+        self._count: Integers = np.zeros((len(sizes), len(draft.fleet)), dtype=np.int64)
         np.add.at(self._count, self._class_of_kind, self._might.astype(np.int64))
-        # What no other VM's leaving changes, as far as it was learnt.
-        self._ever: Mask = self._might.copy()
         self._board = draft.board()
         # Moves so far, and after how many of them it was learnt who takes a kind; -1 for not yet.
         self._moves = 0
@@ -303,9 +327,7 @@ class _Targets:
         kinds = self._kind[chosen]
         for index in np.flatnonzero(self._learnt[kinds] < 0).tolist():
             if self._learnt[kinds[index]] < 0:
-                vm = self._vms[chosen[index]]
-                self._learn(int(kinds[index]), self._draft.accepting(vm))
-                self._ever[kinds[index]] = self._draft.ever_accepting(vm)
+                self._learn(int(kinds[index]), self._draft.accepting(self._vms[chosen[index]]))
         mask: Mask = self._might[kinds]
         return mask
 
@@ -336,10 +358,10 @@ class _Targets:
         self._moves += 1
 
     def forget(self) -> bool:
-        """Know no more than which hosts take VMs at all, of the kinds that were asked about before the last move."""
+        """Know no more than lasting rules say, of the kinds that were asked about before the last move."""
         old = np.flatnonzero((self._learnt >= 0) & (self._learnt < self._moves)).tolist()
         for kind in old:
-            self._learn(kind, self._there)
+            self._learn(kind, self._ever[kind])
             self._learnt[kind] = -1
         return bool(old)
 
