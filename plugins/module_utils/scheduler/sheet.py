@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Scores are compared rounded, so that a tie is a tie whatever the order in which floating point added it up.
 DIGITS = 9
 REFUSED = -1.0
+# Numbers from which NumPy may add up those of one host in another order than those of several.
+_PAIRWISE = 8
 
 
 class Sheet:
@@ -130,11 +132,16 @@ class Sheet:
         scorers = self._scorers[these]
         if not scorers:
             return accepted, total
-        values = np.array([ask.once(scorer.values, rows) for scorer in scorers])
+        values = np.empty((len(scorers), len(total)), dtype=np.float64)
+        for index, scorer in enumerate(scorers):
+            values[index] = ask.once(scorer.values, rows)
         np.maximum(values, 0.0, out=values)
         np.minimum(values, 1.0, out=values)
         self._values[these, rows] = values
+        values *= self._weighs[these]
+        if len(scorers) < _PAIRWISE:
+            return accepted, total + np.add.reduce(values, axis=0)
         # One after the other, so that a host's sum is the same in whatever company it is computed.
-        for part in values * self._weighs[these]:
+        for part in values:
             total = total + part
         return accepted, total

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..arrays import np
 from ..grain import GRAINS
 from ..rule import Ask, Scorer
 
@@ -23,8 +22,8 @@ HALF_W: Final = 2.0
 
 def values(ask: Ask, rows: Rows) -> Vector:
     fleet, power, wanted = ask.fleet, ask.board.power, ask.request.cpu_grains
-    awake = (fleet.cpu_used[rows] > 0) | (fleet.ram_used[rows] > 0)
-    added = power.each[rows] * wanted + np.where(awake, 0.0, power.idle[rows])
+    asleep = fleet.cpu_used[rows] + fleet.ram_used[rows] == 0
+    added = power.each[rows] * wanted + asleep * power.idle[rows]
     usual = HALF_W * max(wanted, 1) / GRAINS
     return usual / (usual + added)
 
