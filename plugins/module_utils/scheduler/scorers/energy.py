@@ -25,7 +25,8 @@ def values(ask: Ask, rows: Rows) -> Vector:
     asleep = fleet.cpu_used[rows] + fleet.ram_used[rows] == 0
     added = power.each[rows] * wanted + asleep * power.idle[rows]
     usual = HALF_W * max(wanted, 1) / GRAINS
-    return usual / (usual + added)
+    share: Vector = usual / (usual + added)
+    return share
 
 
 SCORER = Scorer("energy", values)
