@@ -67,7 +67,7 @@ def serve(
     playbooks: Annotated[
         Path | None, typer.Option("--playbooks", help="The playbooks' folder. [the checkout's]")
     ] = None,
-    run_slots: Annotated[int | None, typer.Option("--run-slots", help="Playbook runs at once. [2]")] = None,
+    run_slots: Annotated[int | None, typer.Option("--run-slots", help="Playbook runs at once. [cores but one]")] = None,
     lease_seconds: Annotated[float | None, typer.Option("--lease-seconds", help="How long a claim holds. [30]")] = None,
     observe_interval: Annotated[
         float | None, typer.Option("--observe-interval", help="Seconds between readings of a host. [5]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,11 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
+
+
+def spare_cores() -> int:
+    """The cores that this process may use, but one, which the service needs for itself; 1 to 8."""
+    return min(max(1, len(os.sched_getaffinity(0)) - 1), 8)
 
 
 class Settings(BaseSettings):
@@ -25,7 +31,9 @@ class Settings(BaseSettings):
     advertise_url: str = Field("", description="How hosts reach this service; empty means the best listen address.")
     policy: str = Field("balanced", description="The scheduler's policy: a name, or a file such as night.yml.")
     playbooks: Path | None = Field(None, description="The playbooks' folder; none means the checkout's.")
-    run_slots: int = Field(2, ge=1, le=64, description="Playbook runs at once.")
+    run_slots: int = Field(
+        default_factory=spare_cores, ge=1, le=64, description="Playbook runs at once; one fewer than cores by itself."
+    )
     lease_seconds: float = Field(30, ge=2, le=3600, description="How long a claim holds without being renewed.")
     observe_interval: float = Field(5, gt=0, le=300, description="Between two readings of a host's statistics.")
     reconcile_interval: float = Field(5, gt=0, le=300, description="Between two passes of the reconciler.")

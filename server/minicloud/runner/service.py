@@ -37,7 +37,7 @@ _CLAIM_STEP = 16
 _POLL = 1.0
 _TROUBLE = 5.0
 # A run that goes on for longer waits rather than works, and no longer holds its slot; but only so many at once do.
-_PATIENT_AFTER = 20.0
+_PATIENT_AFTER = 3.0
 _RUNS_A_SLOT = 4
 _SWEEP_EVERY = 600.0
 # A burst of hints makes one look.
