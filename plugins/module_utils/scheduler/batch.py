@@ -102,15 +102,18 @@ def place_batch(fleet: Fleet, batch: Batch, policy: Policy = BALANCED, *, now: f
         raise ValueError(f"in the fleet already: {', '.join(there)}")
     scratch = fleet.copy()
     usual = scratch.mix
-    best: BatchDraft | None = None
-    for draft in _drafts(scratch, batch.units(), policy, now):
-        if best is None or draft.worth > best.worth:
-            best = draft
-        if not draft.left:
-            break
-    assert best is not None
+    best = _best(_drafts(scratch, batch.units(), policy, now))
     scratch.mix = usual
     return _decide(Scheduler(scratch, policy), best, now)
+
+
+def _best(drafts: Iterator[BatchDraft]) -> BatchDraft:
+    """The first of those that are worth the most; none is made after one that leaves nobody out."""
+    best = next(drafts)
+    while best.left and (draft := next(drafts, None)) is not None:
+        if draft.worth > best.worth:
+            best = draft
+    return best
 
 
 def _drafts(scratch: Fleet, units: Sequence[Unit], policy: Policy, now: float) -> Iterator[BatchDraft]:
