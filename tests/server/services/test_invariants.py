@@ -207,6 +207,7 @@ class Fleet(RuleBasedStateMachine):
                 operation.finish(self.world.ctx, claim, Outcome.succeeded({"state": "running"}))
 
 
+@pytest.mark.slow
 def test_whatever_happens(store: Store, tmp_path: Path) -> None:
     def make_world() -> World:
         empty(store)

@@ -318,6 +318,7 @@ class Dice:
             history.churn(self.random.randrange(20), self.request(), MANY_CHANGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.turn_at:g}")
 def test_a_long_history_of_many_kinds_of_requests(policy: Policy) -> None:
     dice = Dice(random.Random(4))
