@@ -28,6 +28,7 @@ from minicloud_core.model.vm import parse_spec
 from minicloud_core.scheduler.policy import BALANCED
 
 from tests.bench.figures import Table
+from tests.server.world import PlainSettings
 
 CLIENTS = 8
 FLEETS = (100, 1_000, 10_000)
@@ -94,21 +95,6 @@ def _over_limits(context: Context) -> int:
         )
 
 
-@dataclass(frozen=True)
-class _Settings:
-    state_dir: Path
-    database_url: str = ""
-    base_url: str = "http://127.0.0.1:1"
-
-    @property
-    def images_dir(self) -> Path:
-        return self.state_dir / "images"
-
-    @property
-    def pki_dir(self) -> Path:
-        return self.state_dir / "pki"
-
-
 @contextmanager
 def _service(size: int) -> Iterator[Context]:
     build = Path(__file__).parents[2] / ".build"
@@ -117,7 +103,7 @@ def _service(size: int) -> Iterator[Context]:
         store = open_store(f"sqlite:///{directory}/minicloud.db")
         try:
             store.migrate()
-            context = Context(store, _Settings(Path(directory)), b"k" * 32)
+            context = Context(store, PlainSettings(Path(directory)), b"k" * 32)
             _furnish(context, size)
             yield context
         finally:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .errors import InputError, Problem
+from .field_list import read_list
 from .name import check_labels
 
 TERMS_MAX: Final = 32
@@ -195,7 +196,7 @@ def _read_group(value: Any, key: str) -> str:
 
 
 def _read_terms(value: Any, key: str) -> tuple[str, ...]:
-    terms = _read_list(value, key, TERMS_MAX)
+    terms = read_list(value, key, TERMS_MAX)
     problems = [
         Problem(f"{key}.{index}", f"{term!r} names neither a VM, a group nor a label", TERM_RULE)
         for index, term in enumerate(terms)
@@ -205,7 +206,7 @@ def _read_terms(value: Any, key: str) -> tuple[str, ...]:
 
 
 def _read_features(value: Any, key: str) -> tuple[str, ...]:
-    features = _read_list(value, key, FEATURES_MAX)
+    features = read_list(value, key, FEATURES_MAX)
     problems = [
         Problem(f"{key}.{index}", f"{feature!r} is not a CPU feature's name", "a name such as avx2")
         for index, feature in enumerate(features)
@@ -227,7 +228,7 @@ def _once(words: list[Any], key: str, problems: list[Problem]) -> tuple[str, ...
 
 
 def _read_spreads(value: Any, key: str) -> tuple[SpreadSpec, ...]:
-    spreads = [_read_spread(item, f"{key}.{index}") for index, item in enumerate(_read_list(value, key, SPREADS_MAX))]
+    spreads = [_read_spread(item, f"{key}.{index}") for index, item in enumerate(read_list(value, key, SPREADS_MAX))]
     counted = [(spread.by, spread.label) for spread in spreads]
     problems = [
         Problem(f"{key}.{index}.by", f"{spread.by} is named twice for the same VMs", "each once")
@@ -273,14 +274,6 @@ def _read_bandwidth(value: Any, key: str) -> int:
 def _read_flag(value: Any, key: str) -> bool:
     if not isinstance(value, bool):
         raise InputError([Problem(key, f"{value!r} is neither true nor false", "true or false")])
-    return value
-
-
-def _read_list(value: Any, key: str, most: int) -> list[Any]:
-    if not isinstance(value, list):
-        raise InputError([Problem(key, "a list is needed", f"a list of at most {most}")])
-    if len(value) > most:
-        raise InputError([Problem(key, f"{len(value)} are too many", f"at most {most}")])
     return value
 
 

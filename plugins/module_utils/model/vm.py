@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .errors import InputError, Problem
+from .field_list import read_list
 from .name import check_labels, check_name
 from .scheduling import SchedulingSpec, read_scheduling
 from .transition import TransitionTable
@@ -262,16 +263,8 @@ def _read_ram(value: Any, key: str) -> int:
     return mib
 
 
-def _read_list(value: Any, key: str, most: int) -> list[Any]:
-    if not isinstance(value, list):
-        raise InputError([Problem(key, "a list is needed", f"a list of at most {most}")])
-    if len(value) > most:
-        raise InputError([Problem(key, f"{len(value)} are too many", f"at most {most}")])
-    return value
-
-
 def _read_disks(value: Any, key: str) -> tuple[DiskSpec, ...]:
-    return tuple(_read_disk(item, f"{key}.{index}") for index, item in enumerate(_read_list(value, key, DISKS_MAX)))
+    return tuple(_read_disk(item, f"{key}.{index}") for index, item in enumerate(read_list(value, key, DISKS_MAX)))
 
 
 def _read_disk(item: Any, key: str) -> DiskSpec:
@@ -291,7 +284,7 @@ def _read_disk(item: Any, key: str) -> DiskSpec:
 
 
 def _read_nics(value: Any, key: str) -> tuple[NicSpec, ...]:
-    return tuple(_read_nic(item, f"{key}.{index}") for index, item in enumerate(_read_list(value, key, NICS_MAX)))
+    return tuple(_read_nic(item, f"{key}.{index}") for index, item in enumerate(read_list(value, key, NICS_MAX)))
 
 
 def _read_nic(item: Any, key: str) -> NicSpec:
@@ -314,7 +307,7 @@ def _read_cloud_init(value: Any, key: str) -> CloudInitSpec:
     network_config = _read_text(value.get("network_config", ""), f"{key}.network_config")
     ssh_keys = tuple(
         _read_text(item, f"{key}.ssh_keys.{index}")
-        for index, item in enumerate(_read_list(value.get("ssh_keys", []), f"{key}.ssh_keys", 64))
+        for index, item in enumerate(read_list(value.get("ssh_keys", []), f"{key}.ssh_keys", 64))
     )
     if user_data and ssh_keys:
         raise InputError(

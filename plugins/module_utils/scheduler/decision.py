@@ -70,12 +70,6 @@ class Decision:
         return () if self.host is not None else self.recall().remedies()
 
     @cached_property
-    def counts(self) -> tuple[int, int]:
-        """How many hosts would do, and how many would not."""
-        account = self.recall()
-        return account.accepts, account.refuses
-
-    @cached_property
     def told(self) -> Told:
         """What people and programs are told: of few hosts everything, of many what matters."""
         account = self.recall()
@@ -114,6 +108,11 @@ class Decision:
             "obstacles": [obstacle.to_mapping() for obstacle in account.obstacles()],
             "remedies": [remedy.to_mapping() for remedy in remedies],
         }
+
+    def put_down(self) -> Decision:
+        """The same, with its record read: to be called while the fleet is as it was decided by."""
+        _record = self.record
+        return self
 
     def no_capacity(self) -> NoCapacityError:
         """The error that says, for each host, why it refused. For a decision without a host."""

@@ -66,7 +66,6 @@ class _Admitted:
     number: int
     host: str
     decision: Decision
-    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _decide(
     except MinicloudError as error:
         return error
     # Put into words while the fleet is as it was: to find back to that moment costs a copy of all of it.
-    admitted = _Admitted(wish, image, fleet.number, decision.host, decision, decision.record)
+    admitted = _Admitted(wish, image, fleet.number, decision.host, decision.put_down())
     ledger.charge(wish, image)
     fleet.take(decision.host, request)
     fleet.names.note(wish.project, wish.spec.name, fleet.vm)
@@ -255,6 +254,6 @@ def _finish(deed: Deed, one: _Admitted, vm: VmRow, operation: OperationRow) -> V
     claim = None
     if wish.claim is not None:
         claim = lease.take_by_hand(ctx, session, operation, wish.claim, wish.lease_seconds)
-    answer = VmCreation(show_vm(vm), show_operation(operation), one.record, created=True, claim=claim)
+    answer = VmCreation(show_vm(vm), show_operation(operation), one.decision.record, created=True, claim=claim)
     _remember(ctx, session, wish, answer)
     return answer

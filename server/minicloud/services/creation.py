@@ -11,7 +11,7 @@ from minicloud.store import image as images
 from minicloud.store import project as projects
 from minicloud.store import vm as vms
 
-from . import quota
+from . import quota, reservation
 from .admission import admit, answer_existing
 from .authorisation import project_of, require_write
 from .context import Actor, Context, Idempotency
@@ -60,15 +60,10 @@ def _rehearse(ctx: Context, wish: VmWish) -> VmCreation:
             return answer_existing(ctx, session, replace(wish, claim=None), existing)
         used = vms.usage(session, [project.name]).get(project.name, (0, 0, 0, 0))
         quota.check(project, used, wish.amounts(image))
-        with ctx.fleet.lent() as fleet:
-            scheduler = fleet.scheduler(session, ctx.policy.current())
-            request = wish.request(image, fleet.names)
-            decision = scheduler.place(request, now=ctx.clock.now().timestamp())
-            # Put into words while the fleet is as it was.
-            if decision.host is None:
-                raise decision.no_capacity()
-            record = decision.record
+        decision = reservation.rehearse(ctx, session, wish, image)
+        if decision.host is None:
+            raise decision.no_capacity()
         row = wish.row(Deed.of(ctx, session, wish.actor), image, number=0, host=decision.host)
         view = show_vm(row)
         nameless = replace(view, id="", uuid="", nics=tuple(replace(nic, mac="") for nic in view.nics))
-        return VmCreation(nameless, None, record, created=True)
+        return VmCreation(nameless, None, decision.record, created=True)

@@ -47,12 +47,7 @@ def decide(ctx: Context, actor: Actor, spec: VmSpec, *, project: str | None = No
         if projects.find(session, name) is None:
             raise NotFoundError(f"There is no project {name}")
         image = image_of(session, spec, images.find(session, spec.image))
-        with ctx.fleet.lent() as fleet:
-            scheduler = fleet.scheduler(session, ctx.policy.current())
-            request = VmWish(actor, spec, name).request(image, fleet.names)
-            decision = scheduler.place(request, now=ctx.clock.now().timestamp())
-            assert decision.record  # Put into words while the fleet is as it was.
-            return decision
+        return reservation.rehearse(ctx, session, VmWish(actor, spec, name), image)
 
 
 def explain(ctx: Context, actor: Actor, reference: str, *, project: str | None = None) -> tuple[PlacementView, ...]:

@@ -14,6 +14,7 @@ from minicloud_core.scheduler.request import Request
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store import placement as placements
+from minicloud.store.image import ImageRow
 from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
@@ -21,6 +22,7 @@ from minicloud.store.vm import VmRow
 from .context import Context
 from .snapshot import take_snapshot
 from .state import Deed, explain_operation
+from .vm_wish import VmWish
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +57,17 @@ def reserve(
             decision = decide(ctx, fleet, request)
             _take(session, fleet, decision)
         return commit(session, decision)
+
+
+def rehearse(ctx: Context, session: Session, wish: VmWish, image: ImageRow) -> Decision:
+    """Where a VM would go now, on the fleet that is kept.
+
+    :raises InputError: when the wish names a VM that is not there.
+    """
+    with ctx.fleet.lent() as fleet:
+        scheduler = fleet.scheduler(session, ctx.policy.current())
+        request = wish.request(image, fleet.names)
+        return scheduler.place(request, now=ctx.clock.now().timestamp()).put_down()
 
 
 def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:

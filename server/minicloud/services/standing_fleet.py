@@ -105,9 +105,7 @@ class StandingFleet:
         if marks.keys() != kept.marks.keys() or len(changed) > _MANY:
             return self._timed(lambda: take_snapshot(session))
         for row in hosts.named(session, changed).values():
-            if replace(host_view(row), generation=0, load=None, load_at=None) != replace(
-                kept.fleet.hosts[kept.fleet.rows[row.name]], generation=0, load=None, load_at=None
-            ):
+            if _lasting(host_view(row)) != _lasting(kept.fleet.hosts[kept.fleet.rows[row.name]]):
                 return self._timed(lambda: take_snapshot(session))
         gone = [vm for name in changed for vm in _resettle(session, kept, name)]
         # A VM that left its host for good is at home where it had gone on its way.
@@ -126,6 +124,11 @@ class StandingFleet:
         ended = time.monotonic()
         self._measure_at = ended + max(_MEASURE_EVERY, (ended - began) / _MEASURE_SHARE)
         return kept
+
+
+def _lasting(host: HostView) -> HostView:
+    """A host without what changes all the time, which is looked after elsewhere."""
+    return replace(host, generation=0, load=None, load_at=None)
 
 
 def _resettle(session: Session, kept: Snapshot, host: str) -> set[str]:
