@@ -68,6 +68,7 @@ def serve(settings: Settings) -> None:
     with ExitStack() as stack:
         stack.enter_context(pid_file.held(settings.pid_file))
         sockets = [stack.enter_context(listen_on(address)) for address in settings.listen]
+        settings = settings.listening_on([listener.getsockname()[1] for listener in sockets])
         context = open_context(settings, policy=policy)
         stack.callback(context.store.close)
         observer, runner = Observer(context, settings), Runner(context, settings)
@@ -81,6 +82,8 @@ def serve(settings: Settings) -> None:
             stack.enter_context(running(name, part, settings.stop_grace))
         app = create_app(room)
         _spare_the_collector()
+        for address in settings.listen:
+            logger.info("listening", address=address)
         run_server(app, sockets, on_stop=room.relay.stop)
         logger.info("stopping")
     logger.info("stopped")
@@ -167,9 +170,6 @@ def run_server(app: ASGIApp, sockets: Sequence[socket.socket], on_stop: Callable
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has stopped; by then there is nothing left to interrupt.
         signal.signal(number, _ignore)
-    for listener in sockets:
-        host, port, *_rest = listener.getsockname()
-        logger.info("listening", address=f"{host}:{port}")
     Server(config, on_stop).run(sockets=list(sockets))
 
 

@@ -58,7 +58,8 @@ def serve(
     state_dir: StateDirOption = None,
     database: DatabaseOption = None,
     listen: Annotated[
-        list[str] | None, typer.Option("--listen", help="host:port; repeat it or use commas. [127.0.0.1:8080]")
+        list[str] | None,
+        typer.Option("--listen", help="host:port; repeat it or use commas; port 0 is any free one. [127.0.0.1:8080]"),
     ] = None,
     advertise_url: Annotated[str | None, typer.Option("--advertise-url", help="How hosts reach this service.")] = None,
     policy: Annotated[

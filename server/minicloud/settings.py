@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,7 +27,9 @@ class Settings(BaseSettings):
     state_dir: Path = Field(Path(".minicloud"), description="Where keys, images, runs and the SQLite database live.")
     database: str = Field("", description="SQLAlchemy URL; empty means SQLite in the state directory.")
     listen: Annotated[tuple[str, ...], NoDecode] = Field(
-        (DEFAULT_LISTEN,), min_length=1, description="Addresses to listen on, host:port; in text separated by commas."
+        (DEFAULT_LISTEN,),
+        min_length=1,
+        description="Addresses to listen on, host:port, separated by commas in text; port 0 is any free one.",
     )
     advertise_url: str = Field("", description="How hosts reach this service; empty means the best listen address.")
     policy: str = Field("balanced", description="The scheduler's policy: a name, or a file such as night.yml.")
@@ -89,6 +92,13 @@ class Settings(BaseSettings):
     @property
     def playbooks_dir(self) -> Path:
         return self.playbooks or Path(__file__).resolve().parents[2] / "playbooks"
+
+    def listening_on(self, ports: Sequence[int]) -> Settings:
+        """These settings with the ports that were had, in the order of ``listen``: port 0 asks for any."""
+        hosts = (address.rpartition(":")[0] for address in self.listen)
+        return self.model_copy(
+            update={"listen": tuple(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))}
+        )
 
     @property
     def base_url(self) -> str:

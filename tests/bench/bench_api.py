@@ -46,7 +46,7 @@ def _reads(fleet: Fleet, rate: float, seconds: float) -> Iterator[tuple[str, ...
 
 
 def _creates(rate: float, seconds: float) -> Iterator[tuple[str, ...]]:
-    with idle_cloud(ROOT / ".build" / "bench-api", port=18086, hosts=HOSTS) as service:
+    with idle_cloud(ROOT / ".build" / "bench-api", hosts=HOSTS) as service:
         dry = run(
             service.url,
             service.token,

@@ -22,13 +22,13 @@ PLAYBOOKS = Path(__file__).parent / "playbooks"
 
 
 @contextmanager
-def idle_cloud(state: Path, *, port: int, hosts: int) -> Iterator[Service]:
+def idle_cloud(state: Path, *, hosts: int) -> Iterator[Service]:
     """The service between its start and its end; the state directory is made, and taken away."""
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, mode=0o700)
     service = Service(
         state,
-        (f"127.0.0.1:{port}",),
+        ("127.0.0.1:0",),
         options={"playbooks": str(PLAYBOOKS)},
         program=(sys.executable, "-m", "tests.idle.serve"),
     )

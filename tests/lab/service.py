@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,15 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
+_LISTENING = re.compile(r"\blistening\b.* address=(\S+)")
 
 
 class Service:
     """One service on one state directory.
 
     :param state: the state directory; made and initialised when it is missing.
-    :param listen: addresses, ``host:port``; the first is how tests reach it.
+    :param listen: addresses, ``host:port``; the first is how tests reach it. Its port may be 0, for tests that run
+        beside others; once started, the service keeps the one it was given.
     :param advertise_url: how hosts reach it.
     :param options: further ``MINICLOUD_*`` settings without their prefix, lower case.
     :param program: what serves; the command itself unless a test leaves parts of the service out.
@@ -37,13 +40,17 @@ class Service:
     ) -> None:
         self._program = program
         self.state = state
-        self.url = f"http://{listen[0]}"
         self.log = state / "serve.log"
-        self._arguments = ["--listen", ",".join(listen)]
+        self._listen = listen
+        self._arguments: list[str] = []
         if advertise_url:
-            self._arguments += ["--advertise-url", advertise_url]
+            self._arguments = ["--advertise-url", advertise_url]
         self._options = {f"MINICLOUD_{name.upper()}": value for name, value in (options or {}).items()}
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._listen[0]}"
 
     @property
     def token(self) -> str:
@@ -67,8 +74,9 @@ class Service:
         if not (self.state / "token").exists():
             self._minicloud("init", "--new-token", "--token-file", str(self.state / "token"))
         with self.log.open("ab") as log:
+            began = log.tell()
             self._process = subprocess.Popen(
-                [*self._program, "serve", *self._arguments],
+                [*self._program, "serve", "--listen", ",".join(self._listen), *self._arguments],
                 env={**self.environment, **self._options},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -76,7 +84,9 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
-        self._await_ready(time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        self._listen = self._await_addresses(began, deadline)
+        self._await_ready(deadline)
 
     def kill(self) -> None:
         """SIGKILL, as the kernel does when memory runs out: nothing is told, nothing is tidied."""
@@ -107,12 +117,19 @@ class Service:
     def _minicloud(self, *arguments: str) -> None:
         subprocess.run([COMMANDS / "minicloud", *arguments], env=self.environment, cwd=ROOT, check=True)
 
+    def _await_addresses(self, began: int, deadline: float) -> tuple[str, ...]:
+        """Where it says that it listens: who answers at an address may be another service."""
+        while time.monotonic() < deadline and self._runs():
+            told = self.log.read_bytes()[began:].decode(errors="replace")
+            addresses = tuple(_LISTENING.findall(told))
+            if len(addresses) == len(self._listen):
+                return addresses
+            time.sleep(0.05)
+        raise AssertionError(f"the service does not say where it listens:\n{self.tail()}")
+
     def _await_ready(self, deadline: float) -> None:
-        assert self._process is not None
         trouble = ""
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise AssertionError(f"the service ended while it started:\n{self.tail()}")
+        while time.monotonic() < deadline and self._runs():
             try:
                 answer = httpx.get(f"{self.url}/readyz", timeout=2)
             except httpx.TransportError as error:
@@ -123,3 +140,13 @@ class Service:
                 trouble = answer.text
             time.sleep(0.1)
         raise AssertionError(f"the service is not ready ({trouble}):\n{self.tail()}")
+
+    def _runs(self) -> bool:
+        """Whether its process is there still.
+
+        :raises AssertionError: it has ended, and nobody stopped it.
+        """
+        assert self._process is not None
+        if self._process.poll() is None:
+            return True
+        raise AssertionError(f"the service ended while it started:\n{self.tail()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -34,17 +36,34 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+@dataclass(frozen=True)
+class Serving:
+    """A service that answers.
+
+    :param urls: where, in the order in which it was told to listen.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    urls: list[str]
+
+    @property
+    def url(self) -> str:
+        return self.urls[0]
+
+    def told(self) -> str:
+        return told(self.log)
+
+
+def told(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode()
 
 
 @contextmanager
-def serving(state: Path, port: int, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """A service that answers; killed if it is still there at the end."""
+def serving(state: Path, *words: str, listen: str = "127.0.0.1:0") -> Iterator[Serving]:
+    """A service that answers, on any free port; killed if it is still there at the end."""
     with (state.parent / "serve.log").open("w+b") as log:
-        listen = f"127.0.0.1:{port}"
         process = subprocess.Popen(
             [COMMAND, "serve", "--state-dir", str(state), "--listen", listen, *words],
             env=environment(),
@@ -53,8 +72,7 @@ def serving(state: Path, port: int, *words: str) -> Iterator[tuple[subprocess.Po
             stderr=log,
         )
         try:
-            await_ready(process, port, log)
-            yield process, log
+            yield Serving(process, log, await_ready(process, log))
         finally:
             process.kill()
             process.wait()
@@ -62,15 +80,16 @@ def serving(state: Path, port: int, *words: str) -> Iterator[tuple[subprocess.Po
             process.stdout.close()
 
 
-def await_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+def await_ready(process: subprocess.Popen[bytes], log: IO[bytes]) -> list[str]:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
+        listening = "\n".join(line for line in told(log).splitlines() if "listening" in line)
+        urls = [f"http://{address}" for address in re.findall(r"127[\d.]+:\d+", listening)]
         with suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
-                return
+            if urls and all(httpx.get(f"{url}/readyz").status_code == 200 for url in urls):
+                return urls
         time.sleep(0.1)
-    log.seek(0)
-    raise AssertionError(f"the service does not answer:\n{log.read().decode()}")
+    raise AssertionError(f"the service does not answer:\n{told(log)}")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +138,7 @@ def test_init_writes_the_token_where_it_is_told(tmp_path: Path) -> None:
 
 
 def test_serve_wants_to_be_initialised(tmp_path: Path) -> None:
-    done = run("serve", "--state-dir", str(tmp_path / "state"), "--listen", f"127.0.0.1:{free_port()}")
+    done = run("serve", "--state-dir", str(tmp_path / "state"), "--listen", "127.0.0.1:0")
     assert done.returncode == 3
     assert "minicloud init" in done.stderr
     assert "Traceback" not in done.stderr
@@ -136,15 +155,14 @@ def test_flags_that_make_no_sense_are_named() -> None:
 
 def test_it_serves_alone_and_ends_in_order(foundation: tuple[Path, str]) -> None:
     state, token = foundation
-    port = free_port()
     headers = {"Authorization": f"Bearer {token}"}
-    with serving(state, port, "--log-format", "json") as (process, log):
-        url = f"http://127.0.0.1:{port}"
+    with serving(state, "--log-format", "json") as service:
+        process, url = service.process, service.url
         assert (state / "serve.pid").read_text() == f"{process.pid}\n"
         assert httpx.get(f"{url}/v1/vms", headers=headers).json() == {"items": [], "next": None}
         assert "minicloud_runs 0.0" in httpx.get(f"{url}/metrics").text
 
-        second = run("serve", "--state-dir", str(state), "--listen", f"127.0.0.1:{free_port()}")
+        second = run("serve", "--state-dir", str(state), "--listen", "127.0.0.1:0")
         assert second.returncode == 5
         assert f"pid {process.pid}" in second.stderr
 
@@ -156,22 +174,21 @@ def test_it_serves_alone_and_ends_in_order(foundation: tuple[Path, str]) -> None
             assert not [line for line in lines if line and not line.startswith(":")]
         assert process.wait(PATIENCE) == 0
         assert time.monotonic() - began < 20
-        log.seek(0)
-        told = [json.loads(line) for line in log.read().decode().splitlines()]
-    assert told[-1]["event"] == "stopped"
-    assert not [line for line in told if line["level"] in ("error", "critical")]
+        lines = [json.loads(line) for line in service.told().splitlines()]
+    assert lines[-1]["event"] == "stopped"
+    assert not [line for line in lines if line["level"] in ("error", "critical")]
     assert not (state / "serve.pid").exists()
-    assert token not in str(told)
+    assert token not in str(lines)
 
 
 def test_a_changed_policy_file_counts_without_a_restart(foundation: tuple[Path, str], tmp_path: Path) -> None:
     state, token = foundation
-    port, policy, kernel = free_port(), tmp_path / "policy.yml", tmp_path / "vmlinuz"
+    policy, kernel = tmp_path / "policy.yml", tmp_path / "vmlinuz"
     policy.write_text("name: night\nextends: pack\n")
     kernel.write_bytes(b"kernel")
     headers = {"Authorization": f"Bearer {token}"}
-    with serving(state, port, "--policy", str(policy), "--log-format", "json") as (process, log):
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers)
+    with serving(state, "--policy", str(policy), "--log-format", "json") as service:
+        client = httpx.Client(base_url=service.url, headers=headers)
         image = {"name": "tiny", "kind": "kernel", "files": [{"role": "kernel", "path": str(kernel)}]}
         assert client.post("/v1/images", json=image).status_code == 201
 
@@ -187,20 +204,19 @@ def test_a_changed_policy_file_counts_without_a_restart(foundation: tuple[Path, 
         policy.write_text("name: day\nextends: spread\n")
         time.sleep(1.1)
         assert decider() == "day"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
-        log.seek(0)
-        told = [json.loads(line) for line in log.read().decode().splitlines()]
-    (refusal,) = [line for line in told if line["event"].startswith("policy refused")]
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(PATIENCE) == 0
+        lines = [json.loads(line) for line in service.told().splitlines()]
+    (refusal,) = [line for line in lines if line["event"].startswith("policy refused")]
     assert refusal["mistakes"][0].startswith(f"{policy}:2:10: extends: 'sprad' is not a shipped policy")
-    assert len([line for line in told if line["event"] == "policy read again"]) == 1
+    assert len([line for line in lines if line["event"] == "policy read again"]) == 1
 
 
 def test_a_service_does_not_start_on_a_policy_with_mistakes(foundation: tuple[Path, str], tmp_path: Path) -> None:
     state, _token = foundation
     policy = tmp_path / "policy.yml"
     policy.write_text("name: night\nextends: packed\nlimits: {swap: 1}\n")
-    done = run("serve", "--state-dir", str(state), "--listen", f"127.0.0.1:{free_port()}", "--policy", str(policy))
+    done = run("serve", "--state-dir", str(state), "--listen", "127.0.0.1:0", "--policy", str(policy))
     assert done.returncode == 2
     assert f"{policy}:2:10: extends" in done.stderr
     assert f"{policy}:3:10: limits.swap" in done.stderr
@@ -220,23 +236,21 @@ def test_an_address_that_is_taken_is_named(foundation: tuple[Path, str]) -> None
 
 def test_a_killed_service_leaves_nothing_in_the_way(foundation: tuple[Path, str]) -> None:
     state, _token = foundation
-    port = free_port()
-    with serving(state, port) as (process, _log):
-        process.kill()
-        process.wait()
+    with serving(state) as service:
+        service.process.kill()
+        service.process.wait()
         assert (state / "serve.pid").exists()
-    with serving(state, port) as (process, _log):
-        assert (state / "serve.pid").read_text() == f"{process.pid}\n"
+    with serving(state, listen=service.url.removeprefix("http://")) as again:
+        assert (state / "serve.pid").read_text() == f"{again.process.pid}\n"
 
 
 def test_serve_can_initialise_first_and_listen_twice(tmp_path: Path) -> None:
-    state, first, second = tmp_path / "state", free_port(), free_port()
-    file = tmp_path / "token"
-    words = ("--init", "--token-file", str(file), "--listen", f"127.0.0.1:{second}")
-    with serving(state, first, *words):
+    state, file = tmp_path / "state", tmp_path / "token"
+    with serving(state, "--init", "--token-file", str(file), "--listen", "127.0.0.2:0") as service:
         headers = {"Authorization": f"Bearer {file.read_text().strip()}"}
-        for port in (first, second):
-            assert httpx.get(f"http://127.0.0.1:{port}/v1/projects", headers=headers).json()["items"]
+        assert ["127.0.0.1" in url for url in service.urls] == [True, False]
+        for url in service.urls:
+            assert httpx.get(f"{url}/v1/projects", headers=headers).json()["items"]
 
 
 def test_the_client_starts_without_the_service(tmp_path: Path) -> None:

@@ -64,3 +64,9 @@ def test_an_address_is_read_whole() -> None:
 def test_what_makes_no_sense_is_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings.model_validate({name: value})
+
+
+def test_a_port_that_was_had_takes_the_place_of_any() -> None:
+    settings = Settings(listen=("127.0.0.1:0", "[::1]:0", "10.77.0.1:80")).listening_on([41000, 41001, 80])
+    assert settings.listen == ("127.0.0.1:41000", "[::1]:41001", "10.77.0.1:80")
+    assert settings.base_url == "http://10.77.0.1:80"

@@ -16,12 +16,10 @@ import pytest
 from tests.idle.cloud import idle_cloud
 from tests.lab.service import COMMANDS, Service
 
-PORT = 18087
-
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with idle_cloud(tmp_path_factory.mktemp("cli") / "state", port=PORT, hosts=2) as service:
+    with idle_cloud(tmp_path_factory.mktemp("cli") / "state", hosts=2) as service:
         yield service
 
 
