@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from .errors import Problem
 
+# Without ends, so that larger forms are made of them.
 # A DNS label (RFC 1123): it becomes the guest's host name, a file name and an inventory name, so nothing else is safe.
-_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-_LABEL_KEY = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")
-_LABEL_VALUE = re.compile(r"^[A-Za-z0-9._-]{0,63}$")
+NAME_FORM: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+LABEL_KEY_FORM: Final = r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
+LABEL_VALUE_FORM: Final = r"[A-Za-z0-9._-]{0,63}"
+
+_NAME = re.compile(NAME_FORM)
+_LABEL_KEY = re.compile(LABEL_KEY_FORM)
+_LABEL_VALUE = re.compile(LABEL_VALUE_FORM)
 NAME_RULE = "1 to 63 lower-case letters, digits and hyphens, a letter or digit at each end"
 
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from .errors import InputError, Problem
 from .field_list import read_list
-from .name import check_labels
+from .name import LABEL_KEY_FORM, check_labels
+from .term import VM, check_group, check_term
 
 TERMS_MAX: Final = 32
 SPREADS_MAX: Final = 4
@@ -23,19 +24,10 @@ PRIORITY_MAX: Final = 1000
 BANDWIDTH_MAX_MBPS: Final = 10_000_000
 
 # As documents and the API's description carry them.
-KEY_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
-GROUP_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+KEY_PATTERN: Final = f"^{LABEL_KEY_FORM}$"
 FEATURE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
-TERM_PATTERN: Final = (
-    r"^(vm:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    r"|group:[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
-    r"|[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]{0,63})$"
-)
-TERM_RULE: Final = "vm:web01 (a VM by name or id), group:db, or a label such as tier=web"
 
-_TERM = re.compile(TERM_PATTERN)
 _KEY = re.compile(KEY_PATTERN)
-_GROUP = re.compile(GROUP_PATTERN)
 _FEATURE = re.compile(FEATURE_PATTERN)
 
 # Lists of terms, hard ones first.
@@ -115,9 +107,8 @@ class SchedulingSpec:
         """VMs that it names: the field's path with the name or id."""
         for name in TERM_FIELDS:
             for index, term in enumerate(getattr(self, name)):
-                kind, separator, reference = term.partition(":")
-                if separator and kind == "vm":
-                    yield f"{name}.{index}", reference
+                if term.startswith(VM):
+                    yield f"{name}.{index}", term.removeprefix(VM)
 
 
 _FIELDS: Final = (
@@ -189,19 +180,15 @@ def _read_labels(value: Any, key: str) -> dict[str, str]:
 
 
 def _read_group(value: Any, key: str) -> str:
-    if not isinstance(value, str) or not _GROUP.fullmatch(value):
-        allowed = "up to 63 letters, digits, . _ -, a letter or digit at each end"
-        raise InputError([Problem(key, f"{value!r} is not a group's name", allowed)])
-    return value
+    problems = check_group(value, field=key)
+    if problems:
+        raise InputError(problems)
+    return str(value)
 
 
 def _read_terms(value: Any, key: str) -> tuple[str, ...]:
     terms = read_list(value, key, TERMS_MAX)
-    problems = [
-        Problem(f"{key}.{index}", f"{term!r} names neither a VM, a group nor a label", TERM_RULE)
-        for index, term in enumerate(terms)
-        if not isinstance(term, str) or not _TERM.fullmatch(term)
-    ]
+    problems = [problem for index, term in enumerate(terms) for problem in check_term(term, field=f"{key}.{index}")]
     return _once(terms, key, problems)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from ..model.term import VM, group_term, label_term, terms_of
 from .arrays import np
 from .domain import NONE, Domains
 from .request import Request
-from .term import VM, group_term, label_term, terms_of
 
 if TYPE_CHECKING:
     from .arrays import Integers, Mask, Rows

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from ..model.term import GROUP, VM
 from .company import term_of_spread
 from .domain import NONE
 from .request import Request
 from .rule import Ask
 from .spread import Spread
-from .term import GROUP, VM
 from .waiver import Waiver
 
 

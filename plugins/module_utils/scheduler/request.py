@@ -23,7 +23,7 @@ Shape = tuple[float, int, int]
 class Request:
     """One VM that wants a host.
 
-    Of other VMs it speaks in terms (see ``term``): ``vm:ID``, ``group:NAME`` or a label, ``KEY=VALUE``.
+    Of other VMs it speaks in terms (see ``model.term``): ``vm:ID``, ``group:NAME`` or a label, ``KEY=VALUE``.
 
     :param cpu: virtual CPUs.
     :param ram_mib: memory, in MiB.

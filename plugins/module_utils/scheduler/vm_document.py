@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..model.name import check_labels
+from ..model.term import check_group, check_term
 from ..model.vm import VM_TRANSITIONS
 from .conflict import conflicts
 from .document_field import FieldReader
 from .request import DEFAULT_PROJECT, Request
 from .spread import Spread
-from .term import check_group, check_term
 
 _FIELDS: Final = (
     "id", "host", "cpu", "ram", "disk", "numa", "name", "labels", "state", "project", "group", "priority", "affinity",
@@ -124,7 +124,11 @@ def _pools(reader: FieldReader, value: Any, field: str) -> dict[str, int]:
 
 def _terms(reader: FieldReader, value: Any, field: str) -> tuple[str, ...]:
     terms = reader.items(value, field)
-    problems = [problem for index, term in enumerate(terms) for problem in check_term(term, field=f"{field}.{index}")]
+    problems = [
+        problem
+        for index, term in enumerate(terms)
+        for problem in check_term(term, field=f"{field}.{index}", any_id=True)
+    ]
     reader.problems += problems
     # In an order that tells nothing, each once: requests that mean the same are the same.
     return () if problems else tuple(sorted(set(terms)))

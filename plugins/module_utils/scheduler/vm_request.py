@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from ..model.errors import InputError
 from ..model.scheduling import SchedulingSpec
+from ..model.term import VM, vm_term
 from ..model.vm import VmSpec
 from .conflict import conflicts
 from .request import Request
 from .spread import Spread
-from .term import VM, vm_term
 
 _NOTHING = SchedulingSpec()
 

@@ -9,14 +9,13 @@ from minicloud_core.model.scheduling import (
     BANDWIDTH_MAX_MBPS,
     FEATURE_PATTERN,
     FEATURES_MAX,
-    GROUP_PATTERN,
     KEY_PATTERN,
     PRIORITY_MAX,
     PRIORITY_MIN,
     SPREADS_MAX,
-    TERM_PATTERN,
     TERMS_MAX,
 )
+from minicloud_core.model.term import GROUP_PATTERN, TERM_PATTERN
 from minicloud_core.model.vm import CPU_MAX, DISKS_MAX, NICS_MAX, USER_DATA_MAX
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 

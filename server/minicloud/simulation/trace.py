@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from minicloud_core.model.errors import InputError
+from minicloud_core.model.term import check_group
 from minicloud_core.scheduler.document_field import FieldReader
 from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.request import Request
-from minicloud_core.scheduler.term import check_group
 from minicloud_core.scheduler.vm_document import read_spread, read_vm
 
 from .decoding import decode, placed

@@ -13,11 +13,11 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from ...model.reason import Reason
+from ...model.term import VM
 from ..arrays import np
 from ..company import on_rows
 from ..request import Request
 from ..rule import Ask, Filter
-from ..term import VM
 
 if TYPE_CHECKING:
     from ..arrays import Mask, Rows

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from ...model.reason import Reason
+from ...model.term import terms_of
 from ..request import Request
-from ..term import terms_of
 from .draft import Draft
 from .plan import Stay
 

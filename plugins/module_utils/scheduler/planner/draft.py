@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 from ...model.errors import InputError, Problem
 from ...model.host import REACHABLE
 from ...model.reason import Reason
+from ...model.term import terms_of
 from ..board import Board
 from ..fleet import Fleet
 from ..pipeline import Scheduler
 from ..policy import Policy
 from ..request import Request
 from ..sheet import REFUSED
-from ..term import terms_of
 from .plan import Move, Stay
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""Terms: how a request speaks of other VMs. ``vm:ID`` is one of them, ``group:NAME`` those of a group, ``KEY=VALUE``
+"""Terms, by which one speaks of VMs: ``vm:ID`` is one of them, ``group:NAME`` are those of a group, ``KEY=VALUE``
 those that carry a label."""
 
 from __future__ import annotations
@@ -10,29 +10,37 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ..model.errors import Problem
-from ..model.name import check_labels
+from .errors import Problem
+from .name import LABEL_KEY_FORM, LABEL_VALUE_FORM, NAME_FORM
 
 VM: Final = "vm:"
 GROUP: Final = "group:"
-FORMS: Final = "vm:ID, group:NAME or a label KEY=VALUE"
-_GROUP: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_GROUP_FORM: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+
+# As documents and the API's description carry them. A caller names VMs by name or id; in a file an id may be anything
+# that can be printed.
+GROUP_PATTERN: Final = f"^{_GROUP_FORM}$"
+TERM_PATTERN: Final = f"^({VM}{NAME_FORM}|{GROUP}{_GROUP_FORM}|{LABEL_KEY_FORM}={LABEL_VALUE_FORM})$"
 GROUP_RULE: Final = "up to 63 letters, digits, . _ -, a letter or digit at each end"
+TERM_RULE: Final = "vm:web01 (a VM by name or id), group:db, or a label such as tier=web"
+
+_GROUP: Final = re.compile(_GROUP_FORM)
+_TERM: Final = re.compile(TERM_PATTERN)
 
 
-def check_term(value: object, *, field: str) -> list[Problem]:
-    """Problems with a term; an empty list when it is one."""
-    if not isinstance(value, str):
-        return [Problem(field, f"{value!r} does not name VMs", FORMS)]
-    if value.startswith(VM):
-        vm = value.removeprefix(VM)
-        return [] if vm and vm.isprintable() else [Problem(field, f"{value!r} names no VM", "such as vm:web01")]
-    if value.startswith(GROUP):
-        return check_group(value.removeprefix(GROUP), field=field)
-    key, equals, text = value.partition("=")
-    if equals and not check_labels({key: text}):
+def check_term(value: object, *, field: str, any_id: bool = False) -> list[Problem]:
+    """Problems with a term; an empty list when it is one.
+
+    :param any_id: whether a VM may be called anything, as files do.
+    """
+    if isinstance(value, str) and (_TERM.fullmatch(value) or (any_id and _names_by_id(value))):
         return []
-    return [Problem(field, f"{value!r} does not name VMs", FORMS)]
+    return [Problem(field, f"{value!r} names neither a VM, a group nor a label", TERM_RULE)]
+
+
+def _names_by_id(value: str) -> bool:
+    vm = value.removeprefix(VM)
+    return value.startswith(VM) and bool(vm) and vm.isprintable()
 
 
 def check_group(value: object, *, field: str) -> list[Problem]:
