@@ -28,7 +28,7 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import audit, lease, recall, reservation
+from . import allocation, audit, lease, recall
 from .command import create_command
 from .context import Context
 from .ledger import Ledger
@@ -247,8 +247,8 @@ def _finish(deed: Deed, one: _Admitted, vm: VmRow, operation: OperationRow) -> V
     ctx, session, wish = deed.ctx, deed.session, one.wish
     session.add(operation)
     announce(deed, operation)
-    reservation.allocate(deed, vm, one.host)
-    reservation.keep(deed, vm, operation, one.decision)
+    allocation.allocate(deed, vm, one.host)
+    allocation.keep(deed, vm, operation, one.decision)
     begin_vm(deed, vm)
     audit.note(ctx, session, wish.actor, "vm.create", vm.id, project=wish.project, name=vm.name, host=vm.host)
     claim = None

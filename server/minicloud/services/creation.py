@@ -11,7 +11,7 @@ from minicloud.store import image as images
 from minicloud.store import project as projects
 from minicloud.store import vm as vms
 
-from . import quota, reservation
+from . import allocation, quota
 from .admission import admit, answer_existing
 from .authorisation import project_of, require_write
 from .context import Actor, Context, Idempotency
@@ -60,7 +60,7 @@ def _rehearse(ctx: Context, wish: VmWish) -> VmCreation:
             return answer_existing(ctx, session, replace(wish, claim=None), existing)
         used = vms.usage(session, [project.name]).get(project.name, (0, 0, 0, 0))
         quota.check(project, used, wish.amounts(image))
-        decision = reservation.rehearse(ctx, session, wish, image)
+        decision = allocation.rehearse(ctx, session, wish, image)
         if decision.host is None:
             raise decision.no_capacity()
         row = wish.row(Deed.of(ctx, session, wish.actor), image, number=0, host=decision.host)

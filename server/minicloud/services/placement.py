@@ -23,7 +23,7 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import reservation
+from . import allocation
 from .authorisation import project_of, resolve_vm
 from .command import create_command
 from .context import SYSTEM, Actor, Context
@@ -47,7 +47,7 @@ def decide(ctx: Context, actor: Actor, spec: VmSpec, *, project: str | None = No
         if projects.find(session, name) is None:
             raise NotFoundError(f"There is no project {name}")
         image = image_of(session, spec, images.find(session, spec.image))
-        return reservation.rehearse(ctx, session, VmWish(actor, spec, name), image)
+        return allocation.rehearse(ctx, session, VmWish(actor, spec, name), image)
 
 
 def explain(ctx: Context, actor: Actor, reference: str, *, project: str | None = None) -> tuple[PlacementView, ...]:
@@ -79,7 +79,7 @@ def replace(ctx: Context, operation: str, reason: Reason | None = None) -> Opera
         asked = request_of(vm.id, vm, snapshot.names)
         request = with_changes(asked, host=spec.host, exclude=frozenset({old}))
     try:
-        answer = reservation.reserve(ctx, request, snapshot.fleet, prepare=lambda _session: None, commit=move.commit)
+        answer = allocation.take(ctx, request, snapshot.fleet, prepare=lambda _session: None, commit=move.commit)
     except NoCapacityError as error:
         move.note_refusal(error)
         return None
@@ -110,8 +110,8 @@ class _Replacement:
         deed = with_changes(deed, request_id=row.request_id)
         reason = self._reason(session, row, decision.host)
         allocations.free(session, vm.id)
-        reservation.allocate(deed, vm, decision.host)
-        reservation.keep(deed, vm, row, decision)
+        allocation.allocate(deed, vm, decision.host)
+        allocation.keep(deed, vm, row, decision)
         self._redirect(deed, vm, row, decision.host, reason)
         return _Moved(show_operation(row))
 

@@ -16,7 +16,7 @@ from minicloud.store import operation as operations
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import reservation
+from . import allocation
 from .authorisation import resolve_vm
 from .command import change_command
 from .queue import Draft, enqueue
@@ -41,7 +41,7 @@ def migrate(wish: Change, reference: str, *, project: str | None, dry_run: bool)
         request = _request(session, vm, wish.arguments, snapshot)
         if dry_run:
             return relocation.rehearse(vm, request, snapshot)
-    return reservation.reserve(wish.ctx, request, snapshot.fleet, prepare=wish.recalled, commit=relocation.commit)
+    return allocation.take(wish.ctx, request, snapshot.fleet, prepare=wish.recalled, commit=relocation.commit)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Relocation:
         return check_possible(vm, "migrate")
 
     def rehearse(self, vm: VmRow, request: Request, snapshot: Snapshot) -> VmChange:
-        decision = reservation.decide(self.wish.ctx, snapshot.fleet, request)
+        decision = allocation.decide(self.wish.ctx, snapshot.fleet, request)
         if decision.host is None:
             raise decision.no_capacity()
         view = replace(show_vm(vm), status="migrating")
@@ -72,7 +72,7 @@ class _Relocation:
             raise BusyError(f"VM {vm.name} ({vm.id}) moved to {vm.host} meanwhile", hint="try again")
         status = self.check(session, vm)
         previous = {"status": vm.status, "desired": vm.desired}
-        reservation.allocate(deed, vm, decision.host)
+        allocation.allocate(deed, vm, decision.host)
         arguments = {**wish.arguments, "host": decision.host}
         draft = Draft(
             wish.kind,
@@ -86,7 +86,7 @@ class _Relocation:
         )
         operation = enqueue(deed, draft)
         move_vm(deed, vm, status, f"to {decision.host}")
-        reservation.keep(deed, vm, operation, decision)
+        allocation.keep(deed, vm, operation, decision)
         return replace(wish.finish(deed, vm, operation), placement=decision.to_mapping())
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
-from minicloud.services import admission, creation, host, operation, project, reservation, vm
+from minicloud.services import admission, allocation, creation, host, operation, project, vm
 from minicloud.services.context import Context, Idempotency
 from minicloud.services.standing_fleet import StandingFleet
 from minicloud.services.turn import Turns
@@ -106,7 +106,7 @@ def test_eight_runners_never_share_an_operation(world: World) -> None:
 def test_a_migration_that_was_overtaken_is_placed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fleet("node1", "node2", "node3", cpu=1)
     world.running("late", host="node1")
-    decide, overtaken = reservation.decide, []
+    decide, overtaken = allocation.decide, []
 
     def overtake(*arguments: object) -> object:
         decision = decide(*arguments)  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ def test_a_migration_that_was_overtaken_is_placed_again(world: World, monkeypatc
                 world.create(f"rival{number}", host=decision.host)
         return decision
 
-    monkeypatch.setattr(reservation, "decide", overtake)
+    monkeypatch.setattr(allocation, "decide", overtake)
     moved = world.change("late", "migrate")
     assert moved.operation is not None
     assert {moved.operation.destination, overtaken[0]} == {"node2", "node3"}
@@ -129,7 +129,7 @@ def test_a_migration_that_is_always_overtaken_is_placed_under_the_lock(
 ) -> None:
     world.fleet("node1", "node2")
     world.running("patient", host="node1")
-    decide, count = reservation.decide, []
+    decide, count = allocation.decide, []
 
     def overtake(*arguments: object) -> object:
         decision = decide(*arguments)  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ def test_a_migration_that_is_always_overtaken_is_placed_under_the_lock(
             touch(world, "node2")
         return decision
 
-    monkeypatch.setattr(reservation, "decide", overtake)
+    monkeypatch.setattr(allocation, "decide", overtake)
     moved = world.change("patient", "migrate")
     assert moved.operation is not None and moved.operation.destination == "node2"
     assert len(count) == 2

@@ -27,7 +27,7 @@ from .vm_wish import VmWish
 Answer = TypeVar("Answer")
 
 
-def reserve(
+def take(
     ctx: Context,
     request: Request,
     fleet: Fleet,
@@ -51,11 +51,11 @@ def reserve(
         answer = prepare(session)
         if answer is not None:
             return answer
-        if not _take(session, fleet, decision):
+        if not _advance(session, fleet, decision):
             hosts.lock_all(session)
             fleet = take_snapshot(session).fleet
             decision = decide(ctx, fleet, request)
-            _take(session, fleet, decision)
+            _advance(session, fleet, decision)
         return commit(session, decision)
 
 
@@ -104,7 +104,7 @@ def gist(decision: Decision) -> Reason:
     return Reason("placement", f"{message}; {refused} refused" if refused else message, numbers)
 
 
-def _take(session: Session, fleet: Fleet, decision: Decision) -> bool:
+def _advance(session: Session, fleet: Fleet, decision: Decision) -> bool:
     if decision.host is None:
         raise decision.no_capacity()
     host = fleet.host(decision.host)
