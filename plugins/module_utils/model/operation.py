@@ -12,6 +12,8 @@ from .transition import TransitionTable
 OPERATION_TRANSITIONS: Final = TransitionTable(
     "Operation",
     {
+        # Others have to end first, those that it names: nobody may claim it before it is queued.
+        "waiting": ("queued", "cancelled", "failed"),
         "queued": ("claimed", "cancelled", "failed"),
         "claimed": ("running", "queued", "succeeded", "failed", "cancelled"),
         "running": ("succeeded", "failed", "cancelled", "queued"),
@@ -20,7 +22,9 @@ OPERATION_TRANSITIONS: Final = TransitionTable(
         "cancelled": (),
     },
 )
-OPEN: Final = frozenset({"queued", "claimed", "running"})
+OPEN: Final = frozenset({"waiting", "queued", "claimed", "running"})
+# What no run has taken: it can be cancelled, or go to another host, at once.
+UNCLAIMED: Final = frozenset({"waiting", "queued"})
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 # Which playbook carries out which kind.
