@@ -114,7 +114,10 @@ def test_a_mistake_reads_as_one_line_with_what_would_be_right() -> None:
     with pytest.raises(PolicyFileError) as caught:
         parse_policy(text.encode(), PATH)
     assert caught.value.message == "the policy night.yml has a mistake"
-    right = "weights, perhaps; one of name, extends, filters, weights, full, preemption, limits, projects, host_groups"
+    right = (
+        "weights, perhaps; one of name, extends, filters, weights, full, preemption, limits, priority_classes,"
+        " projects, host_groups"
+    )
     assert caught.value.hint == f"night.yml:3:1: wieghts: 'wieghts' is not a field (right: {right})"
 
 

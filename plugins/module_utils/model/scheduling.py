@@ -21,6 +21,8 @@ FEATURES_MAX: Final = 64
 AT_MOST_MAX: Final = 10_000
 PRIORITY_MIN: Final = -1000
 PRIORITY_MAX: Final = 1000
+# A class that the service's policy gives a priority.
+PRIORITY_CLASS_PATTERN: Final = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 BANDWIDTH_MAX_MBPS: Final = 10_000_000
 
 # As documents and the API's description carry them.
@@ -29,6 +31,7 @@ FEATURE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
 _KEY = re.compile(KEY_PATTERN)
 _FEATURE = re.compile(FEATURE_PATTERN)
+_PRIORITY_CLASS = re.compile(PRIORITY_CLASS_PATTERN)
 
 # Lists of terms, hard ones first.
 TERM_FIELDS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
@@ -62,7 +65,7 @@ class SchedulingSpec:
     :param affinity: on the host of one of those; ``anti_affinity``: on none of theirs.
     :param prefer_with: rather there; ``prefer_apart``: rather not.
     :param spread: how many of its kind one failure may take.
-    :param priority: VMs of a lower one may have to make room.
+    :param priority: VMs of a lower one may have to make room. A number, or the name of a class that a policy gives one.
     :param pinned: its virtual CPUs count for a whole thread each, and no planner moves it.
     :param cpu_features: features that the host's CPU must have, such as ``avx2``.
     :param bandwidth_mbps: network bandwidth that is kept for it, in Mbit/s.
@@ -75,7 +78,7 @@ class SchedulingSpec:
     prefer_with: tuple[str, ...] = ()
     prefer_apart: tuple[str, ...] = ()
     spread: tuple[SpreadSpec, ...] = ()
-    priority: int = 0
+    priority: int | str = 0
     pinned: bool = False
     cpu_features: tuple[str, ...] = ()
     bandwidth_mbps: int = 0
@@ -244,9 +247,11 @@ def _read_spread(item: Any, key: str) -> SpreadSpec:
     return SpreadSpec(str(by), int(at_most), label)
 
 
-def _read_priority(value: Any, key: str) -> int:
+def _read_priority(value: Any, key: str) -> int | str:
+    if isinstance(value, str) and _PRIORITY_CLASS.fullmatch(value):
+        return value
     if not _is_whole(value, PRIORITY_MIN, PRIORITY_MAX):
-        allowed = f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}"
+        allowed = f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}, or a class of the service's policy"
         raise InputError([Problem(key, f"{value!r} is not a priority", allowed)])
     return int(value)
 

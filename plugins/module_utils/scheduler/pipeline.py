@@ -16,7 +16,7 @@ from .fleet import Fleet
 from .mix import Mix
 from .obstacle import Obstacle, obstacles_on
 from .policy import BALANCED, Policy
-from .preemption import Preemption, Victim, plan_preemption
+from .preemption import Preemption, Spared, Victim, left_behind, name_of_disks, nobody, plan_preemption
 from .remedy import Trial
 from .request import Request
 from .rule import Ask
@@ -80,14 +80,15 @@ class Scheduler:
             raise ValueError(f"{host} refuses: {words}")
         return self._decision(request, (host, score), now)
 
-    def place(self, request: Request, *, now: float, preempt: bool = False) -> Decision:
+    def place(self, request: Request, *, now: float, preempt: bool = False, spared: Spared = nobody) -> Decision:
         """The host with each host's reasons; see :func:`place`.
 
         :param preempt: whether a request that fits nowhere is given a host that others would have to leave, where the
             policy lets it take their place. Who asks for that has to see to it that they do: ``Decision.preempts``.
+        :param spared: says of a VM whether it does not have to leave, whatever its priority.
         """
         chosen = self.choose_scored(request, now=now)
-        plan = self.preempt(request, now=now) if preempt and chosen is None else None
+        plan = self.preempt(request, now=now, spared=spared) if preempt and chosen is None else None
         if plan is None:
             return self._decision(request, chosen, now)
         return self._decision(request, (plan.host, plan.score), now, plan.victims)
@@ -107,7 +108,7 @@ class Scheduler:
             preempts=preempts,
         )
 
-    def preempt(self, request: Request, *, now: float) -> Preemption | None:
+    def preempt(self, request: Request, *, now: float, spared: Spared = nobody) -> Preemption | None:
         """Which VMs would have to leave a host so that a request that fits nowhere fits there.
 
         :returns: None when it fits, when the policy does not let it take the place of others, or when not enough of
@@ -120,7 +121,7 @@ class Scheduler:
         sheet = self._sheet(ask)
         if self._best(sheet) is not None:
             return None
-        return plan_preemption(ask, sheet, precedence, _Absence(self, request, now))
+        return plan_preemption(ask, sheet, precedence, _Absence(self, request, now), spared)
 
     def obstacles(self, request: Request, *, now: float) -> tuple[Obstacle, ...]:
         """Which rules refuse how many hosts to a request: what :meth:`place` says of each host, counted."""
@@ -204,7 +205,7 @@ class Scheduler:
 
 
 class _Absence:
-    """Tries a request on a fleet without some VMs: on a copy, made when it is first needed."""
+    """Tries a request on a fleet in which some VMs are off: on a copy, made when it is first needed."""
 
     def __init__(self, scheduler: Scheduler, request: Request, now: float) -> None:
         self._of, self._request, self._now = scheduler, request, now
@@ -215,9 +216,11 @@ class _Absence:
             self._scheduler = Scheduler(self._of.fleet.copy(), self._of.policy)
         fleet = self._scheduler.fleet
         places = [(vm, host, fleet.request_of(vm), fleet.nodes_of(vm)) for vm in vms]
-        for vm in vms:
+        for vm, _host, gone, _nodes in places:
             fleet.remove(vm)
+            fleet.add(name_of_disks(vm), host, left_behind(gone))
         score = self._scheduler.ranks(self._request, now=self._now)[fleet.rows[host]].item()
         for place in places:
+            fleet.remove(name_of_disks(place[0]))
             fleet.add(*place)
         return None if score == REFUSED else score

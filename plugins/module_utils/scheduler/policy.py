@@ -40,6 +40,7 @@ class Policy:
     :param turn_at: from which share of the fleet's virtual CPUs or memory promised (the larger) ``weights_full`` count
         instead; above 1 for never.
     :param preemption: whose place a request may take; None for nobody's.
+    :param priority_classes: priorities by name, for who asks for one by its name.
     :param projects: for some projects a policy of their own, whose filters, weights and preemption count for their
         VMs; its limits are this one's, since hosts are shared.
     :raises InputError: naming each rule that does not exist and each weight that is no weight.
@@ -53,6 +54,7 @@ class Policy:
     weights_full: Mapping[str, float] = field(default_factory=dict)
     preemption: Precedence | None = None
     projects: Mapping[str, Policy] = field(default_factory=dict)
+    priority_classes: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, project: str) -> Policy:
         """The policy whose filters, weights and preemption count for a project's VMs."""
@@ -76,6 +78,7 @@ class Policy:
             "name": self.name,
             **self.rules_mapping(),
             "limits": self.limits.to_mapping(),
+            **({"priority_classes": dict(sorted(self.priority_classes.items()))} if self.priority_classes else {}),
             **({"projects": projects} if projects else {}),
             **({"host_groups": groups} if groups else {}),
         }

@@ -4,8 +4,9 @@
 """A policy written down, as policy files carry it; docs/policies.md says what each field means.
 
 ``{"name", "extends", "filters": [...], "weights": {...}, "full": {"at", "weights"} or "never", "preemption": {...} or
-"never", "limits": {...}, "projects": {NAME: {"extends", "filters", "weights", "full", "preemption"}}, "host_groups":
-[{"labels", "limits"}]}``; see ``limits_document`` and ``preemption_document`` for their figures.
+"never", "limits": {...}, "priority_classes": {...}, "projects": {NAME: {"extends", "filters", "weights", "full",
+"preemption"}}, "host_groups": [{"labels", "limits"}]}``; see ``limits_document``, ``preemption_document`` and
+``priority_class_document`` for their figures.
 docs/schemas/policy.schema.json is its shape; what only the registries know, and what contradicts itself, is refused
 here as well.
 """
@@ -25,9 +26,10 @@ from .limits_document import read_host_groups, read_limits
 from .policy import BALANCED, POLICIES, Policy, wrong_filters, wrong_weights
 from .preemption_document import read_preemption
 from .priority import Precedence
+from .priority_class_document import read_priority_classes
 
 _RULES: Final = ("extends", "filters", "weights", "full", "preemption")
-_FIELDS: Final = ("name", *_RULES, "limits", "projects", "host_groups")
+_FIELDS: Final = ("name", *_RULES, "limits", "priority_classes", "projects", "host_groups")
 _FULL_FIELDS: Final = ("at", "weights")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TABLE_OF_WEIGHTS: Final = "a table of scorers such as {free_cpu: 1, load: 0.5}"
@@ -57,7 +59,13 @@ def _read_whole(findings: Findings, document: Mapping[Any, Any]) -> Policy:
     base = _base(findings, document)
     rules = _Rules(findings, document, "").read(base)
     limits = _limits(findings, document, base.limits)
-    whole = replace(rules, name=_name(findings, document), limits=limits)
+    classes = document.get("priority_classes", base.priority_classes)
+    whole = replace(
+        rules,
+        name=_name(findings, document),
+        limits=limits,
+        priority_classes=read_priority_classes(findings, classes),
+    )
     return replace(whole, projects=_projects(findings, document, whole))
 
 
@@ -117,7 +125,8 @@ def _project(findings: Findings, name: Any, section: Any, whole: Policy) -> Poli
         return whole
     findings.check_fields(section, _RULES, f"{path}.")
     base = _extended(findings, section["extends"], f"{path}.extends") if "extends" in section else None
-    return replace(_Rules(findings, section, f"{path}.").read(base or whole), name=whole.name, limits=whole.limits)
+    rules = _Rules(findings, section, f"{path}.").read(base or whole)
+    return replace(rules, name=whole.name, limits=whole.limits, priority_classes=whole.priority_classes)
 
 
 class _Rules:

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which VMs of lower priority would have to leave one host so that a request fits there: planned, never done here.
 
+Who leaves is stopped, and its disks stay where they are: nobody's place is taken for want of disk.
+
 The fewest that will do. Of sets as large, the one whose most important VM matters the least, then the one that matters
 the least in all, then by the names of the host and the VMs. Each set that is offered has been tried.
 """
@@ -15,7 +17,7 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from .arrays import np
-from .priority import Precedence
+from .priority import PRIORITY_MAX, Precedence
 from .request import Request
 from .rule import Ask
 from .sheet import Sheet
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 # Who decides again without some VMs: the score that a host would have then; None when it would still refuse.
 Without = Callable[[str, tuple[str, ...]], "float | None"]
+
+# Whether a VM is not to be asked to leave, whatever its priority.
+Spared = Callable[[str], bool]
 
 # Sets looked at on one host, and sets tried in all, of one size: beyond these the search for that size ends.
 _SETS_ON_HOST: Final = 2000
@@ -56,11 +61,28 @@ class Preemption:
     victims: tuple[Victim, ...]
 
 
-def plan_preemption(ask: Ask, sheet: Sheet, precedence: Precedence, without: Without) -> Preemption | None:
+def nobody(_vm: str) -> bool:
+    """Spares nobody."""
+    return False
+
+
+def name_of_disks(vm: str) -> str:
+    """What a fleet calls the disks of a VM that had to leave: they are nobody's company."""
+    return f"{vm}.disks"
+
+
+def left_behind(vm: Request) -> Request:
+    """What a VM that had to leave still takes of its host: its disks, which leave for nobody."""
+    return Request(0, 0, vm.disk_bytes, project=vm.project, pools=vm.pools, priority=PRIORITY_MAX)
+
+
+def plan_preemption(
+    ask: Ask, sheet: Sheet, precedence: Precedence, without: Without, spared: Spared = nobody
+) -> Preemption | None:
     """The smallest set of VMs whose leaving makes room for a request that fits nowhere; None when none will do."""
     if not precedence.applies(ask.request):
         return None
-    places = list(_places(ask, sheet, precedence))
+    places = list(_places(ask, sheet, precedence, spared))
     for size in range(1, precedence.at_most + 1):
         sets = sorted(found for place in places if place.least <= size for found in place.sets(size))
         for chosen in sets[:_TRIED]:
@@ -111,13 +133,13 @@ class _Place:
             yield _Set(highest, total, self.host, tuple(sorted(one.vm for one in leaving)), leaving)
 
 
-def _places(ask: Ask, sheet: Sheet, precedence: Precedence) -> Iterator[_Place]:
+def _places(ask: Ask, sheet: Sheet, precedence: Precedence, spared: Spared) -> Iterator[_Place]:
     """The hosts on which enough VMs may leave."""
     open_rows = _open(sheet)
     by_row: dict[int, list[_Lodger]] = {}
     for vm in ask.fleet.vms():
         request = ask.fleet.request_of(vm)
-        if precedence.may_leave(request, ask.request):
+        if precedence.may_leave(request, ask.request) and not spared(vm):
             row = ask.fleet.rows[str(ask.fleet.where(vm))]
             if open_rows[row]:
                 by_row.setdefault(row, []).append(_Lodger(request.priority, vm, _gives(request)))
@@ -146,9 +168,9 @@ def _size(request: Request) -> tuple[int, int, int]:
 
 
 def _gives(vm: Request) -> tuple[int, int, int]:
-    """What a VM gives back, or more: with threads of its own it gives back what they could promise."""
-    cpu, ram, disk = _size(vm)
-    return (_ALL if vm.pinned else cpu), ram, disk
+    """What a VM gives back, or more: with threads of its own it gives back what they could promise. Never disk."""
+    cpu, ram, _disk = _size(vm)
+    return (_ALL if vm.pinned else cpu), ram, 0
 
 
 def _lacks(ask: Ask, sheet: Sheet, row: int) -> tuple[int, int, int]:

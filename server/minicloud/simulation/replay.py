@@ -12,7 +12,7 @@ from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.obstacle import Obstacle
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
-from minicloud_core.scheduler.preemption import Victim
+from minicloud_core.scheduler.preemption import Victim, left_behind, name_of_disks
 from minicloud_core.scheduler.request import Request
 
 from .report import Report
@@ -99,7 +99,7 @@ class _Replay:
         if verdict.host is None:
             self._homeless.add(verdict.vm)
         else:
-            self._homeless.discard(verdict.vm)
+            self._forget(verdict.vm)
         if self._record is not None:
             self._record(verdict)
 
@@ -118,9 +118,11 @@ class _Replay:
         return Verdict(step.at, step.vm, host, score, preempts=victims)
 
     def _evict(self, victims: tuple[Victim, ...]) -> None:
-        """Take VMs off for one that takes their place. They are not placed again."""
+        """Stop VMs for one that takes their place. They are not placed again, and their disks stay."""
         for victim in victims:
+            host, remains = str(self._fleet.where(victim.vm)), left_behind(self._fleet.request_of(victim.vm))
             self._fleet.remove(victim.vm)
+            self._fleet.add(name_of_disks(victim.vm), host, remains)
             self._homeless.add(victim.vm)
 
     def _delete(self, step: Step) -> None:
@@ -128,10 +130,16 @@ class _Replay:
             self._fleet.remove(step.vm)
             self._deletes += 1
         elif step.vm in self._homeless:
-            self._homeless.remove(step.vm)
+            self._forget(step.vm)
             self._deletes_of_refused += 1
         else:
             raise _wrong(step, "id", f"there is no VM {step.vm}", "one of the fleet, or one created on a line above")
+
+    def _forget(self, vm: str) -> None:
+        """A VM is nowhere no longer: it was deleted, or is another of that id. What it left behind goes."""
+        self._homeless.discard(vm)
+        if self._fleet.where(name_of_disks(vm)) is not None:
+            self._fleet.remove(name_of_disks(vm))
 
     def _report(self, at: float) -> Report:
         tally = self._tally

@@ -16,6 +16,7 @@ from minicloud.simulation.trace import Step
 from minicloud.simulation.usage import KEPT
 from minicloud.simulation.verdict import Verdict
 from minicloud_core.model.errors import InputError
+from minicloud_core.model.units import MIB
 from minicloud_core.scheduler.document import read_fleet
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.group import Group, NewVm
@@ -286,6 +287,19 @@ def test_a_vm_of_higher_priority_takes_the_place_of_others_where_the_policy_lets
     assert (report.deletes, report.deletes_of_refused) == (0, 1)
     meek, _verdicts = play(read_fleet([{"id": "a", **SMALL}], at=0), steps, PACK)
     assert (meek.placed, meek.refused, meek.preempted) == (1, 2, 0)
+
+
+def test_who_had_to_leave_leaves_its_disks_until_it_is_deleted() -> None:
+    strict = replace(PACK, name="strict", preemption=Precedence(from_priority=10, victims_below=5))
+    steps = [
+        create("low", 4, 1024, priority=1, disk_bytes=60 * MIB),
+        create("high", 2, 1024, at=1, priority=10, disk_bytes=30 * MIB),
+        create("other", 1, 1024, at=2, disk_bytes=30 * MIB),
+        delete("low", at=3),
+        create("another", 1, 1024, at=4, disk_bytes=30 * MIB),
+    ]
+    _report, verdicts = play(read_fleet([{"id": "a", **SMALL, "disk": 100}], at=0), steps, strict)
+    assert [verdict.host for verdict in verdicts] == ["a", "a", None, "a"]
 
 
 def group(name: str, *vms: NewVm, at: float = 0.0, spread: tuple[Spread, ...] = ()) -> Step:

@@ -141,6 +141,11 @@ def test_ready_may_be_left_out_and_all_hosts_may_be_alike() -> None:
         ({"projects": {"batch": {"filters": ["cpu", "x"]}}}, "projects.batch.filters.1", "'x' is not a filter"),
         ({"projects": {"batch": {"weights": {"load": 0}}}}, "projects.batch.weights.load", "0 is not a weight"),
         ({"projects": {"batch": {"full": {"at": 2}}}}, "projects.batch.full.at", "2 is not a share"),
+        ({"priority_classes": 7}, "priority_classes", "7 is not a table"),
+        ({"priority_classes": {"critical": 1001}}, "priority_classes.critical", "1001 is not a priority"),
+        ({"priority_classes": {"critical": True}}, "priority_classes.critical", "True is not a priority"),
+        ({"priority_classes": {"Very Critical": 5}}, "priority_classes.Very Critical", "is not a class's name"),
+        ({"projects": {"batch": {"priority_classes": {}}}}, "projects.batch.priority_classes", "is not a field"),
         ({"projects": {"batch": {"preemption": 7}}}, "projects.batch.preemption", "7 does not say whose place"),
         ({"host_groups": {"tier": "gold"}}, "host_groups", "is not a list"),
         ({"host_groups": ["gold"]}, "host_groups.0", "'gold' is not a group of hosts"),
@@ -179,6 +184,14 @@ def test_a_group_of_hosts_has_figures_of_its_own() -> None:
     assert small == HostGroup(
         {"tier": "gold", "size": "small"}, ram_reserved_mib=2048, metrics_fresh_seconds=float("inf")
     )
+
+
+def test_priority_classes_are_read_and_count_for_every_project() -> None:
+    classes = {"critical": 500, "batch": -100}
+    policy = read_policy({**WHOLE, "priority_classes": classes, "projects": {"shop": {"extends": "pack"}}})
+    assert policy.priority_classes == policy.of("shop").priority_classes == classes
+    assert read_policy(json.loads(json.dumps(policy.to_mapping()))) == policy
+    assert "priority_classes" not in read_policy(WHOLE).to_mapping()
 
 
 def test_preemption_is_read_and_extended() -> None:
@@ -224,7 +237,8 @@ def test_a_shipped_policy_reads_as_what_it_writes(policy: Policy) -> None:
 
 def test_a_policy_says_all_that_it_holds() -> None:
     assert {field.name for field in fields(Policy)} == {
-        "name", "filters", "weights", "limits", "turn_at", "weights_full", "preemption", "projects"
+        "name", "filters", "weights", "limits", "turn_at", "weights_full", "preemption", "projects",
+        "priority_classes",
     }, "to_mapping and read_policy should carry it too"  # fmt: skip
     figures = {field.name for field in fields(Limits)} - {"groups"}
     assert len(PACK.to_mapping()["limits"]) == len(figures), "to_mapping and read_policy should carry it too"
@@ -252,6 +266,7 @@ def test_a_version_is_of_what_is_said_not_of_how() -> None:
         {"full": {"at": 0.6, "weights": {"pack": 2}}},
         {"limits": {}},
         {"preemption": {"from": 1, "victims_below": 0}},
+        {"priority_classes": {"critical": 500}},
         {"projects": PROJECTS},
         {"host_groups": GROUPS},
         {"host_groups": GROUPS[::-1]},
@@ -306,6 +321,10 @@ DOCUMENTS = st.fixed_dictionaries(
                     "swap": SCALARS,
                 },
             ),
+            SCALARS,
+        ),
+        "priority_classes": st.one_of(
+            st.dictionaries(st.sampled_from(["batch", "critical-db", "No", ""]), st.one_of(st.integers(), SCALARS)),
             SCALARS,
         ),
         "filter": SCALARS,

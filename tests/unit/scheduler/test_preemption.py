@@ -91,6 +91,22 @@ def test_nobody_leaves_where_that_would_not_help() -> None:
     assert victims(filled(host("a", ram=2), a1=("a", small(0, 4)))) == (None, [])
 
 
+def test_nobody_leaves_for_want_of_disk() -> None:
+    small_disk = replace(host("a"), disk_bytes=100)
+    scheduler = filled(small_disk, a1=("a", replace(small(cpu=4), disk_bytes=60)))
+    assert victims(scheduler, replace(URGENT, disk_bytes=40)) == ("a", ["a1"])
+    assert victims(scheduler, replace(URGENT, disk_bytes=41)) == (None, [])
+
+
+def test_nobody_who_is_spared_leaves() -> None:
+    scheduler = filled(host("a"), a1=("a", small(0, 2)), a2=("a", small(0, 2)), a3=("a", small(9, 0)))
+    asked = Request(2, GIB, priority=100)
+    assert victims(scheduler, asked) == ("a", ["a1"])
+    decision = scheduler.place(asked, now=NOW, preempt=True, spared=lambda vm: vm == "a1")
+    assert [victim.vm for victim in decision.preempts] == ["a2"]
+    assert scheduler.place(asked, now=NOW, preempt=True, spared=lambda _vm: True).host is None
+
+
 def test_nobody_leaves_where_there_is_room() -> None:
     scheduler = filled(host("a"), host("b"), a1=("a", small(0, 4)))
     assert victims(scheduler) == ("b", [])
