@@ -37,7 +37,7 @@ def try_policy(session: Session, policy: Policy, *, against: Policy | None, last
 
 def compare(session: Session, policy: Policy, *, against: Policy | None, last: int | None) -> Comparison:
     """The same, as figures."""
-    records = [read_record(row) for row in session.client.placements.list() if row["host"] is not None]
+    records = [read_record(row) for row in session.client.placements.list()]
     recorded = {record.vm for record in records}
     document = fleet_document(session)
     unrecorded = [vm for vm in document["vms"] if vm["id"] not in recorded]
@@ -78,6 +78,7 @@ _SUMMARY: Final[list[Column]] = [
     ("same host", lambda mapping: str(mapping["same"])),
     ("another host", lambda mapping: str(mapping["elsewhere"])),
     ("refused", lambda mapping: str(mapping["refused"])),
+    ("placed now", lambda mapping: str(mapping["accepted"])),
     ("by the policy", _by_policy),
     ("not at hand", _strangers),
 ]
@@ -85,7 +86,7 @@ _DIFFERENCES: Final[list[Column]] = [
     ("AT", lambda row: f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%d %H:%M:%S}"),
     ("VM", lambda row: row["name"]),
     ("PROJECT", lambda row: row["project"]),
-    ("WAS", lambda row: row["was"]),
+    ("WAS", lambda row: row["was"] or "nowhere"),
     ("WOULD BE", lambda row: row["host"] or "nowhere"),
     ("WHY", _why),
 ]

@@ -132,21 +132,32 @@ class Placement(Shape):
 
 
 class PlacementRecord(Shape):
-    """A decision of the scheduler, with what had been asked for; `GET /v1/vms/{vm}/placement` says all of it.
+    """A decision of the scheduler, with what had been asked for; `GET /v1/placements/{placement}` says all of it.
 
-    ``name`` and ``project`` are the VM's, ``ended_at`` when it was deleted, null while it is not.
+    Where no host would do, ``host``, ``vm`` and ``operation`` are null. ``name`` and ``project`` are the VM's, or would
+    have been, and ``actor`` is who asked for it on the request ``request_id``. ``ended_at`` is when the VM was deleted,
+    null while it is not.
     """
 
-    vm: str
+    id: int
+    vm: str | None
     name: str
     project: str
-    operation: str
+    operation: str | None
     host: str | None
     at: datetime
     ended_at: datetime | None
     policy: str
     policy_version: str | None
     request: dict[str, Any]
+    actor: str
+    request_id: str
+
+
+class PlacementDetail(PlacementRecord):
+    """The same with each host's score, or with what refused it."""
+
+    decision: dict[str, Any]
 
 
 class Decision(Shape):

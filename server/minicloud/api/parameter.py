@@ -14,6 +14,7 @@ ProjectName = Annotated[str | None, Query(max_length=63, description="The projec
 NameFilter = Annotated[str | None, Query(max_length=128)]
 VmRef = Annotated[str, Path(description="The VM's id or name.", examples=["web01"])]
 HostRef = Annotated[str, Path(description="The host's name.", examples=["node1"])]
+PlacementRef = Annotated[int, Path(ge=1, le=2**53, description="The decision's number, its `id` in the list.")]
 OperationRef = Annotated[str, Path(description="The operation's id.")]
 
 Item = TypeVar("Item")

@@ -70,6 +70,7 @@ ROUTES: Final = (
     Route("GET", "/v1/vms/{vm}/placement", vm.explain, {200: shape.Page[shape.Placement]}),
     Route("GET", "/v1/vms/{vm}/console", vm.read_console, {200: TEXT}),
     Route("GET", "/v1/placements", placement.list_, {200: shape.Page[shape.PlacementRecord]}),
+    Route("GET", "/v1/placements/{placement}", placement.get, {200: shape.PlacementDetail}),
     Route("POST", "/v1/placements", placement.decide, {200: shape.Decision}, body.VmBody),
     Route("POST", "/v1/hosts", host.register, {201: shape.HostAnswer, 200: shape.HostAnswer}, body.HostBody),
     Route("GET", "/v1/hosts", host.list_, {200: shape.HostPage}),

@@ -1,14 +1,89 @@
-"""Why a VM is where it is, or would be."""
+"""`minicloud placement`: what the scheduler decided, and why a VM is where it is, or would be, or is nowhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, Final
 
+import typer
 from rich.text import Text
 
-from .render import Column, plain, show_list
-from .session import Session
+from .render import Column, age_of, field_of, mib, plain, print_json, show_list, show_one
+from .session import OutputOption, Session, session_of
+
+app = typer.Typer(no_args_is_help=True, help="What the scheduler decided.")
+
+
+@app.command("list")
+def list_placements(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str | None, typer.Option(help="Only about VMs of this name.", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option(help="Only for this host.", show_default=False)] = None,
+    refused: Annotated[
+        bool | None,
+        typer.Option(
+            "--refused/--placed", help="Only those that found no host, or only those that did.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default=False)] = None,
+    output: OutputOption = None,
+) -> None:
+    """List decisions, the newest first, also those about VMs that were deleted, or never made for want of a host."""
+    session = session_of(ctx, output)
+    placements = session.client.placements.list(name=name, host=host, refused=refused, most=limit)
+    show_list(session, placements, _SUMMARY, nothing="nothing was decided yet")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    *,
+    placement: Annotated[int, typer.Argument(help="Its id, as the list has it.")],
+    output: OutputOption = None,
+) -> None:
+    """Show one decision: who asked, and each host with its score, or with what refused it."""
+    session = session_of(ctx, output)
+    found = session.client.placements.get(placement)
+    if session.json:
+        print_json(found)
+        return
+    show_one(session, found, _FIELDS)
+    session.out.print()
+    show_placement(session, found["decision"])
+
+
+def _asked(placement: Mapping[str, Any]) -> str:
+    request = placement["request"]
+    return f"{plain(request.get('cpu'))} CPU, {mib(request.get('ram_mib'))}"
+
+
+def _where(placement: Mapping[str, Any]) -> Text:
+    return Text(placement["host"]) if placement["host"] else Text("nowhere", style="red")
+
+
+_SUMMARY: Final[list[Column]] = [
+    ("ID", field_of("id")),
+    ("NAME", field_of("name")),
+    ("VM", field_of("vm")),
+    ("PROJECT", field_of("project")),
+    ("ASKED", _asked),
+    ("HOST", _where),
+    ("POLICY", field_of("policy")),
+    ("AGE", age_of("at")),
+]
+_FIELDS: Final[list[Column]] = [
+    ("id", field_of("id")),
+    ("name", field_of("name")),
+    ("vm", field_of("vm")),
+    ("project", field_of("project")),
+    ("operation", field_of("operation")),
+    ("asked", _asked),
+    ("host", _where),
+    ("at", field_of("at")),
+    ("by", field_of("actor")),
+    ("request", field_of("request_id")),
+]
 
 
 def show_placement(session: Session, placement: Mapping[str, Any]) -> None:

@@ -7,10 +7,10 @@ the same questions about the same project, image and hosts; now the longer the l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
-from typing import Any
+from typing import Any, TypeVar
 
 from minicloud_core.model.errors import BusyError, ConflictError, MinicloudError, SpecConflictError
 from minicloud_core.model.vm import VmSpec
@@ -28,21 +28,57 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import allocation, audit, lease, recall
+from . import allocation, audit, lease, placement_record, recall
 from .command import create_command
-from .context import Context
+from .context import Actor, Context, Idempotency
 from .ledger import Ledger
+from .placement_record import Refusal
 from .queue import Draft, announce, draft_row
 from .standing_fleet import StandingFleet
 from .state import Deed, begin_vm
 from .view.operation import Claim, show_operation
 from .view.vm import VmCreation, show_vm
 from .vm_names import VmNames
-from .vm_wish import VmWish
+from .vm_wish import VmWish, vm_id
+
+Answer = TypeVar("Answer")
 
 
-class _OvertakenError(Exception):
+class OvertakenError(Exception):
     """A host that was decided for has changed meanwhile."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A wish that may be: what it asks of a host, and the number that its VM will have."""
+
+    wish: VmWish
+    image: ImageRow
+    number: int
+    request: Request
+
+    @property
+    def vm(self) -> str:
+        return vm_id(self.number)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A wish that has its host."""
+
+    asked: Asked
+    host: str
+    decision: Decision
+
+    @classmethod
+    def of(cls, asked: Asked, decision: Decision) -> Admitted:
+        """To be made while the fleet is as it was decided by: to find back to that moment costs a copy of all of it."""
+        assert decision.host is not None
+        return cls(asked, decision.host, decision.put_down())
+
+
+# What comes of a wish: a place, none, the answer that it had before, or why it may not be.
+Decided = Admitted | Refusal | VmCreation | MinicloudError
 
 
 def admit(ctx: Context, wishes: Sequence[VmWish]) -> Sequence[VmCreation | MinicloudError]:
@@ -50,98 +86,145 @@ def admit(ctx: Context, wishes: Sequence[VmWish]) -> Sequence[VmCreation | Minic
 
     :returns: for each its answer, or why it may not be.
     """
+    return together(ctx, wishes, lambda admission: admission.write(_one_by_one(admission, wishes)))
+
+
+def together(
+    ctx: Context,
+    wishes: Sequence[VmWish],
+    work: Callable[[Admission], Answer],
+    *,
+    idempotency: tuple[Actor, Idempotency] | None = None,
+) -> Answer:
+    """Decide and write creates in one transaction, while nobody else places.
+
+    :param work: does so. It is done again, in another transaction, where another service came between.
+    :param idempotency: a key that counts for all of them, and whose it is.
+    """
+    keys = () if idempotency is None else (recall.name_of(*idempotency),)
     try:
-        return _admit(ctx, wishes, alone=False)
-    except _OvertakenError:
+        return _together(ctx, wishes, work, keys, alone=False)
+    except OvertakenError:
         # A crowd may delay creates, but not starve them.
-        return _admit(ctx, wishes, alone=True)
+        return _together(ctx, wishes, work, keys, alone=True)
+
+
+def _together(
+    ctx: Context,
+    wishes: Sequence[VmWish],
+    work: Callable[[Admission], Answer],
+    keys: Collection[tuple[str, str]],
+    *,
+    alone: bool,
+) -> Answer:
+    """:param alone: lock every host first."""
+    with ctx.fleet.lent(to_take=True) as fleet, ctx.write("operations") as session:
+        ledger = Ledger(session, wishes, shared=keys)
+        if alone:
+            hosts.lock_all(session)
+        scheduler = fleet.scheduler(session, ctx.policy.current())
+        admission = Admission(ctx, session, ledger, fleet, scheduler)
+        return work(admission)
 
 
 @dataclass(frozen=True)
-class _Admitted:
-    """A wish that has its host."""
+class Admission:
+    """A transaction in which creates are decided and written, and the fleet that is lent to it."""
 
-    wish: VmWish
-    image: ImageRow
-    number: int
-    host: str
-    decision: Decision
-
-
-@dataclass(frozen=True)
-class _Fleet:
-    """The fleet for one wish, and the number that its VM will have."""
-
+    ctx: Context
+    session: Session
+    ledger: Ledger
+    fleet: StandingFleet
     scheduler: Scheduler
-    names: VmNames
-    number: int
+    _shares: Counter[str] = field(default_factory=Counter)
 
     @property
-    def vm(self) -> str:
-        return f"vm-{self.number}"
+    def now(self) -> float:
+        """The moment, in Unix seconds."""
+        return self.ctx.clock.now().timestamp()
 
-    def take(self, host: str, request: Request) -> None:
-        """Give the wish its room."""
-        self.scheduler.take(self.vm, host, request)
+    def examine(self, wish: VmWish, number: int) -> Asked | VmCreation:
+        """See :func:`examine`."""
+        return examine(self.ctx, self.session, self.ledger, self.fleet.names, wish, number=number)
+
+    def take(self, asked: Asked, host: str) -> None:
+        """Give a wish its room, and count it against its project's quota."""
+        self.ledger.charge(asked.wish, asked.image)
+        self.scheduler.take(asked.vm, host, asked.request)
         there = self.scheduler.fleet.host(host) if self.scheduler.counts_creates else None
         if there is not None:
             self.scheduler.fleet.set_creating(host, there.creating + 1)
+        self.fleet.names.note(asked.wish.project, asked.wish.spec.name, asked.vm)
+
+    def write(self, decided: Sequence[Decided]) -> list[VmCreation | MinicloudError]:
+        """Write what was admitted, which has taken its room, and why the others were refused.
+
+        :param decided: in the order in which it was decided: decisions are kept in it.
+        """
+        placement_record.make_room(self.session, [one for one in decided if isinstance(one, Refusal)])
+        admitted = [one for one in decided if isinstance(one, Admitted)]
+        self._shares.update(one.host for one in admitted)
+        for name in sorted(self._shares):
+            if not hosts.advance(self.session, name, self.fleet.generation(name)):
+                raise OvertakenError
+        written = _write(self.ctx, self.session, admitted)
+        return [self._answer(one, written) for one in decided]
+
+    def _answer(self, one: Decided, written: Iterator[VmCreation]) -> VmCreation | MinicloudError:
+        if isinstance(one, Admitted):
+            return next(written)
+        if isinstance(one, Refusal):
+            placement_record.keep(self.ctx, self.session, one)
+            return one.error
+        return one
+
+    def keep(self) -> None:
+        """What was written is committed."""
+        for name, many in self._shares.items():
+            self.fleet.keep(name, many)
 
 
-def _admit(ctx: Context, wishes: Sequence[VmWish], *, alone: bool) -> Sequence[VmCreation | MinicloudError]:
-    """:param alone: lock every host first."""
-    with ctx.fleet.lent(to_take=True) as fleet:
-        with ctx.write("operations") as session:
-            ledger = Ledger(session, wishes)
-            if alone:
-                hosts.lock_all(session)
-            decided = _decide_all(ctx, session, ledger, fleet, wishes)
-            admitted = [one for one in decided if isinstance(one, _Admitted)]
-            shares = Counter(one.host for one in admitted)
-            for name in sorted(shares):
-                if not hosts.advance(session, name, fleet.generation(name)):
-                    raise _OvertakenError
-            written = iter(_write(ctx, session, admitted))
-            answers = [next(written) if isinstance(one, _Admitted) else one for one in decided]
-        for name, many in shares.items():
-            fleet.keep(name, many)
-        return answers
-
-
-def _decide_all(
-    ctx: Context, session: Session, ledger: Ledger, fleet: StandingFleet, wishes: Sequence[VmWish]
-) -> list[_Admitted | VmCreation | MinicloudError]:
-    scheduler = fleet.scheduler(session, ctx.policy.current())
+def _one_by_one(admission: Admission, wishes: Sequence[VmWish]) -> list[Decided]:
+    session = admission.session
     number = first = counter.next_numbers(session, "vm", len(wishes))
-    decided: list[_Admitted | VmCreation | MinicloudError] = []
+    decided: list[Decided] = []
     for wish in wishes:
-        decided.append(_decide(ctx, session, ledger, _Fleet(scheduler, fleet.names, number), wish))
-        number += isinstance(decided[-1], _Admitted)
+        decided.append(_decide(admission, wish, number))
+        number += isinstance(decided[-1], Admitted)
     counter.give_back(session, "vm", first + len(wishes) - number)
     return decided
 
 
-def _decide(
-    ctx: Context, session: Session, ledger: Ledger, fleet: _Fleet, wish: VmWish
-) -> _Admitted | VmCreation | MinicloudError:
+def _decide(admission: Admission, wish: VmWish, number: int) -> Decided:
     try:
-        answer = _answered(ctx, session, ledger, wish)
-        if answer is not None:
-            return answer
-        image = ledger.image(wish)
-        ledger.check_quota(wish, image)
-        request = wish.request(image, fleet.names, fleet.vm)
-        decision = fleet.scheduler.place(request, now=ctx.clock.now().timestamp())
-        if decision.host is None:
-            return decision.no_capacity()
+        asked = admission.examine(wish, number)
     except MinicloudError as error:
         return error
-    # Put into words while the fleet is as it was: to find back to that moment costs a copy of all of it.
-    admitted = _Admitted(wish, image, fleet.number, decision.host, decision.put_down())
-    ledger.charge(wish, image)
-    fleet.take(decision.host, request)
-    fleet.names.note(wish.project, wish.spec.name, fleet.vm)
+    if isinstance(asked, VmCreation):
+        return asked
+    decision = admission.scheduler.place(asked.request, now=admission.now)
+    if decision.host is None:
+        return Refusal.of(wish, decision)
+    admitted = Admitted.of(asked, decision)
+    admission.take(asked, admitted.host)
     return admitted
+
+
+def examine(
+    ctx: Context, session: Session, ledger: Ledger, names: VmNames, wish: VmWish, *, number: int
+) -> Asked | VmCreation:
+    """What a wish asks, or its answer where it needs no new VM. Everybody who places a wish looks at it so first.
+
+    :param names: the VMs that it may name.
+    :param number: its VM's, if it gets one.
+    :raises MinicloudError: why it may not be.
+    """
+    answer = _answered(ctx, session, ledger, wish)
+    if answer is not None:
+        return answer
+    image = ledger.image(wish)
+    ledger.check_quota(wish, image)
+    return Asked(wish, image, number, wish.request(image, names, vm_id(number)))
 
 
 def _answered(ctx: Context, session: Session, ledger: Ledger, wish: VmWish) -> VmCreation | None:
@@ -153,12 +236,12 @@ def _answered(ctx: Context, session: Session, ledger: Ledger, wish: VmWish) -> V
     vm = ledger.existing(wish)
     if vm is None:
         return None
-    answer = answer_existing(ctx, session, wish, vm)
+    answer = _answer_existing(ctx, session, wish, vm)
     _remember(ctx, session, wish, answer)
     return answer
 
 
-def answer_existing(ctx: Context, session: Session, wish: VmWish, vm: VmRow) -> VmCreation:
+def _answer_existing(ctx: Context, session: Session, wish: VmWish, vm: VmRow) -> VmCreation:
     """The VM that is there; a terminal that asks again may carry out what nobody has begun.
 
     :raises BusyError: when it is being deleted.
@@ -219,32 +302,28 @@ def _remember(ctx: Context, session: Session, wish: VmWish, creation: VmCreation
     recall.remember(ctx, session, wish.actor, wish.idempotency, answer)
 
 
-def _write(ctx: Context, session: Session, admitted: Sequence[_Admitted]) -> Sequence[VmCreation]:
+def _write(ctx: Context, session: Session, admitted: Sequence[Admitted]) -> Iterator[VmCreation]:
     """Write VMs, their shares of hosts, their operations, and why they are there: each kind of row in one statement."""
-    if not admitted:
-        return ()
-    deeds = [Deed.of(ctx, session, one.wish.actor) for one in admitted]
+    deeds = [Deed.of(ctx, session, one.asked.wish.actor) for one in admitted]
     rows = [
-        one.wish.row(deed, one.image, number=one.number, host=one.host)
+        one.asked.wish.row(deed, one.asked.image, number=one.asked.number, host=one.host)
         for deed, one in zip(deeds, admitted, strict=True)
     ]
     queued = [draft_row(deed, _draft(one, vm)) for deed, one, vm in zip(deeds, admitted, rows, strict=True)]
     session.add_all(rows)
     # What operations and shares refer to goes first.
     session.flush()
-    return [
-        _finish(deed, one, vm, operation)
-        for deed, one, vm, operation in zip(deeds, admitted, rows, queued, strict=True)
-    ]
+    for deed, one, vm, operation in zip(deeds, admitted, rows, queued, strict=True):
+        yield _finish(deed, one, vm, operation)
 
 
-def _draft(one: _Admitted, vm: VmRow) -> Draft:
-    command = create_command(one.wish.spec, one.wish.project, one.host)
+def _draft(one: Admitted, vm: VmRow) -> Draft:
+    command = create_command(one.asked.wish.spec, one.asked.wish.project, one.host)
     return Draft("vm.create", one.host, command, vm=vm)
 
 
-def _finish(deed: Deed, one: _Admitted, vm: VmRow, operation: OperationRow) -> VmCreation:
-    ctx, session, wish = deed.ctx, deed.session, one.wish
+def _finish(deed: Deed, one: Admitted, vm: VmRow, operation: OperationRow) -> VmCreation:
+    ctx, session, wish = deed.ctx, deed.session, one.asked.wish
     session.add(operation)
     announce(deed, operation)
     allocation.allocate(deed, vm, one.host)

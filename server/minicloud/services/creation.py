@@ -6,19 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 from minicloud_core.model.vm import VmSpec
+from minicloud_core.scheduler.decision import Decision
 
-from minicloud.store import image as images
-from minicloud.store import project as projects
-from minicloud.store import vm as vms
-
-from . import allocation, quota
-from .admission import admit, answer_existing
+from .admission import Asked, admit, examine
 from .authorisation import project_of, require_write
 from .context import Actor, Context, Idempotency
-from .ledger import project_of as project_row
+from .ledger import Ledger
 from .state import Deed
 from .view.vm import VmCreation, show_vm
-from .vm_wish import VmWish, image_of
+from .vm_wish import VmWish
 
 
 def create(
@@ -52,18 +48,21 @@ def create(
 
 def _rehearse(ctx: Context, wish: VmWish) -> VmCreation:
     """What would happen."""
-    with ctx.read() as session:
-        project = project_row(projects.find(session, wish.project), wish.project)
-        image = image_of(session, wish.spec, images.find(session, wish.spec.image))
-        existing = vms.by_name(session, wish.project, wish.spec.name)
-        if existing is not None:
-            return answer_existing(ctx, session, replace(wish, claim=None), existing)
-        used = vms.usage(session, [project.name]).get(project.name, (0, 0, 0, 0))
-        quota.check(project, used, wish.amounts(image))
-        decision = allocation.rehearse(ctx, session, wish, image)
+    with ctx.fleet.lent() as fleet, ctx.read() as session:
+        scheduler = fleet.scheduler(session, ctx.policy.current())
+        ledger = Ledger(session, [wish], lock=False)
+        asked = examine(ctx, session, ledger, fleet.names, replace(wish, claim=None, idempotency=None), number=0)
+        if isinstance(asked, VmCreation):
+            return asked
+        decision = scheduler.place(replace(asked.request, vm=None), now=ctx.clock.now().timestamp()).put_down()
         if decision.host is None:
             raise decision.no_capacity()
-        row = wish.row(Deed.of(ctx, session, wish.actor), image, number=0, host=decision.host)
-        view = show_vm(row)
-        nameless = replace(view, id="", uuid="", nics=tuple(replace(nic, mac="") for nic in view.nics))
-        return VmCreation(nameless, None, decision.record, created=True)
+        return rehearsed(Deed.of(ctx, session, wish.actor), asked, decision)
+
+
+def rehearsed(deed: Deed, asked: Asked, decision: Decision) -> VmCreation:
+    """The answer that a wish would have; its VM has neither id nor MACs, which nobody was given."""
+    assert decision.host is not None
+    view = show_vm(asked.wish.row(deed, asked.image, number=asked.number, host=decision.host))
+    nameless = replace(view, id="", uuid="", nics=tuple(replace(nic, mac="") for nic in view.nics))
+    return VmCreation(nameless, None, decision.record, created=True)

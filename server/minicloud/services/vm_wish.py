@@ -73,7 +73,7 @@ class VmWish:
         """The VM on its host, yet to be written."""
         spec, entropy = self.spec, deed.ctx.entropy
         return VmRow(
-            id=f"vm-{number}",
+            id=vm_id(number),
             number=number,
             uuid=identifier.domain_uuid(entropy),
             name=spec.name,
@@ -105,6 +105,11 @@ class VmWish:
             cpu_time_ns=0,
             addresses=[],
         )
+
+
+def vm_id(number: int) -> str:
+    """The id of the VM of that number."""
+    return f"vm-{number}"
 
 
 def image_of(session: Session, spec: VmSpec, row: ImageRow | None) -> ImageRow:

@@ -15,6 +15,8 @@ from .retrial import Retrial
 class Comparison:
     """Counts decisions made again, and keeps those that came out otherwise.
 
+    :param elsewhere: those with a host that would have had another.
+    :param refused: those with a host that would have had none; ``accepted`` the other way round.
     :param by_policy: how many of those the other policy alone makes different; the rest would, by now, come out
         otherwise under the policy that decided too.
     :param strangers: policies that decided and are not at hand, with their versions; of theirs ``by_policy`` counts
@@ -26,6 +28,7 @@ class Comparison:
     same: int = 0
     elsewhere: int = 0
     refused: int = 0
+    accepted: int = 0
     by_policy: int = 0
     strangers: dict[tuple[str, str | None], int] = field(default_factory=dict)
     differences: list[Retrial] = field(default_factory=list)
@@ -43,6 +46,8 @@ class Comparison:
             self.by_policy += retrial.by_policy
             if retrial.host is None:
                 self.refused += 1
+            elif retrial.record.host is None:
+                self.accepted += 1
             else:
                 self.elsewhere += 1
 
@@ -54,6 +59,7 @@ class Comparison:
             "same": self.same,
             "elsewhere": self.elsewhere,
             "refused": self.refused,
+            "accepted": self.accepted,
             "by_policy": self.by_policy,
             "strangers": [
                 {"policy": policy, "policy_version": version, "decisions": count}

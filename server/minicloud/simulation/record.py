@@ -16,17 +16,17 @@ from minicloud_core.scheduler.spread import Spread
 class Record:
     """One decision.
 
-    :param vm: the VM's id.
-    :param host: where it was placed.
+    :param vm: the VM's id; None where no host would do.
+    :param host: where it was placed; None likewise.
     :param at: when, in Unix seconds.
     :param ended_at: when the VM was deleted; None while it is not.
     :param policy: the policy that decided, and its ``version``, which old decisions have not.
     """
 
-    vm: str
+    vm: str | None
     name: str
     project: str
-    host: str
+    host: str | None
     at: float
     ended_at: float | None
     policy: str
@@ -43,7 +43,7 @@ def read_record(row: Mapping[str, Any]) -> Record:
         vm=row["vm"],
         name=row["name"],
         project=row["project"],
-        host=row["host"] or "",
+        host=row["host"],
         at=_seconds(row["at"]),
         ended_at=None if row["ended_at"] is None else _seconds(row["ended_at"]),
         policy=row["policy"],

@@ -121,6 +121,8 @@ class _Past:
 
     def house(self, record: Record, scheduler: Scheduler) -> None:
         """Give a VM its room; one that was somewhere else has moved. A host that is gone has taken its room along."""
+        if record.vm is None:
+            return
         self._take_out(record.vm)
         if record.host in self._fleet.rows:
             scheduler.take(record.vm, record.host, record.request)

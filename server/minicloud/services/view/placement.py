@@ -9,7 +9,7 @@ from typing import Any
 
 from minicloud_core.scheduler.record import unpack
 
-from minicloud.store.placement import PlacementRow
+from minicloud.store.placement import PlacementRow, Record
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,39 @@ class PlacementView:
 class RecordView:
     """A decision without what it says of each host.
 
-    :param ended_at: when the VM was deleted; None while it is not.
+    :param id: its number; later ones have higher ones.
+    :param vm: None where no host would do, as are ``operation`` and ``host``.
+    :param actor: who asked, on the request ``request_id``.
+    :param ended_at: when the VM was deleted; None while it is not, or where there is none.
     :param request: what had been asked for, as the decision has it.
     """
 
-    vm: str
+    id: int
+    vm: str | None
     name: str
     project: str
-    operation: str
+    operation: str | None
     host: str | None
     at: datetime
     ended_at: datetime | None
     policy: str
     policy_version: str | None
     request: Mapping[str, Any]
+    actor: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class DecisionView(RecordView):
+    """The same with all that it says. ``decision`` is ``Decision.to_mapping``."""
+
+    decision: Mapping[str, Any]
 
 
 def show_placement(row: PlacementRow) -> PlacementView:
+    """A VM's placement."""
+    assert row.vm is not None
+    assert row.operation is not None
     return PlacementView(
         vm=row.vm,
         operation=row.operation,
@@ -53,3 +69,16 @@ def show_placement(row: PlacementRow) -> PlacementView:
         policy_version=row.decision.get("policy_version"),
         decision=unpack(row.decision),
     )
+
+
+def show_record(row: Record) -> RecordView:
+    return RecordView(**_said(row))
+
+
+def show_decision(row: Record, decision: Mapping[str, Any]) -> DecisionView:
+    return DecisionView(**_said(row), decision=unpack(decision))
+
+
+def _said(row: Record) -> dict[str, Any]:
+    known = vars(row)
+    return {"id": row.number, **{name: value for name, value in known.items() if name != "number"}}
