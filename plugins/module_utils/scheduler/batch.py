@@ -12,11 +12,11 @@ were there before stay where they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .batch_draft import BatchDraft, Unit
+from .batch_draft import BatchDraft, Unit, settle, unsettle
 from .decision import Decision
 from .fleet import Fleet
 from .group import Group, NewVm
@@ -97,14 +97,32 @@ def place_batch(fleet: Fleet, batch: Batch, policy: Policy = BALANCED, *, now: f
     :param now: Unix seconds, against which the age of measurements is told.
     :raises ValueError: when a VM of the batch is in the fleet already.
     """
-    there = sorted(vm.id for unit in batch.units() for vm in unit.vms if fleet.where(vm.id) is not None)
+    return _place(Scheduler(fleet.copy(), policy), batch, now)
+
+
+def rehearse_batch(scheduler: Scheduler, batch: Batch, *, now: float) -> BatchDecision:
+    """The same by a scheduler that is at work, on its own fleet, which is as it was afterwards: nothing is copied.
+
+    Every decision is put down. Nobody else may use the fleet meanwhile, and nobody at all once this has failed half-way.
+
+    :raises ValueError: when a VM of the batch is in the fleet already; the fleet is untouched then.
+    """
+    decision = _place(scheduler, batch, now, put_down=True)
+    for vm, host in reversed(decision.placed):
+        unsettle(scheduler, vm.id, host)
+    return decision
+
+
+def _place(scheduler: Scheduler, batch: Batch, now: float, *, put_down: bool = False) -> BatchDecision:
+    """Place a batch; what is placed stays there."""
+    fleet, units = scheduler.fleet, batch.units()
+    there = sorted(vm.id for unit in units for vm in unit.vms if fleet.where(vm.id) is not None)
     if there:
         raise ValueError(f"in the fleet already: {', '.join(there)}")
-    scratch = fleet.copy()
-    usual = scratch.mix
-    best = _best(_drafts(scratch, batch.units(), policy, now))
-    scratch.mix = usual
-    return _decide(Scheduler(scratch, policy), best, now)
+    usual = fleet.mix
+    best = _best(_drafts(scheduler, units, now))
+    fleet.mix = usual
+    return _Telling(scheduler, now, put_down).tell(best)
 
 
 def _best(drafts: Iterator[BatchDraft]) -> BatchDraft:
@@ -116,15 +134,15 @@ def _best(drafts: Iterator[BatchDraft]) -> BatchDraft:
     return best
 
 
-def _drafts(scratch: Fleet, units: Sequence[Unit], policy: Policy, now: float) -> Iterator[BatchDraft]:
+def _drafts(scheduler: Scheduler, units: Sequence[Unit], now: float) -> Iterator[BatchDraft]:
     """Ways to place them, the one that heeds preferences first. The fleet is as it was whenever one is yielded."""
-    for by, order in ((policy, BatchDraft.largest_first), (policy, None)):
-        draft = BatchDraft(Scheduler(scratch, by), now)
+    for order in (BatchDraft.largest_first, None):
+        draft = BatchDraft(scheduler, now)
         draft.place(units if order is None else order(draft, units))
         draft.clear()
         yield draft
-    scratch.mix = _mix(units)
-    packing = Scheduler(scratch, _packing(policy))
+    scheduler.fleet.mix = _mix(units)
+    packing = Scheduler(scheduler.fleet, _packing(scheduler.policy))
     for chosen in _selections(packing, units, now):
         draft = BatchDraft(packing, now)
         draft.place(chosen)
@@ -170,34 +188,42 @@ def _packing(policy: Policy) -> Policy:
     return replace(policy, weights=PACK.weights, turn_at=PACK.turn_at, weights_full={}, projects=projects)
 
 
-def _decide(scheduler: Scheduler, draft: BatchDraft, now: float) -> BatchDecision:
-    decisions: dict[str, Decision] = {}
-    placed = tuple((vm, draft.places[vm.id]) for unit in draft.done for vm in unit.vms)
-    for vm, host in placed:
-        decisions[vm.id] = scheduler.place_on(vm.request, host, now=now)
-        scheduler.settle(vm.id, host, vm.request)
-    left_out = []
-    for unit in draft.left:
-        tried = _try_unit(scheduler, unit, now)
-        decisions |= tried
-        left_out.append(LeftOut(unit.group, tuple(vm.id for vm in unit.vms), [*tried][-1]))
-    return BatchDecision(placed, tuple(left_out), decisions)
+class _Telling:
+    """Says what comes of a draft, VM by VM, on the fleet as it is then.
 
+    :param put_down: whether each decision is put into words before the next.
+    """
 
-def _try_unit(scheduler: Scheduler, unit: Unit, now: float) -> dict[str, Decision]:
-    """What its VMs are told, up to the one that finds no host."""
-    told: dict[str, Decision] = {}
-    settled: list[str] = []
-    for vm in unit.vms:
-        decision = told[vm.id] = scheduler.place(vm.request, now=now)
-        if decision.host is None:
-            break
-        scheduler.settle(vm.id, decision.host, vm.request)
-        settled.append(vm.id)
-    _remove(scheduler.fleet, settled)
-    return told
+    def __init__(self, scheduler: Scheduler, now: float, put_down: bool) -> None:
+        self._scheduler, self._now, self._put_down = scheduler, now, put_down
 
+    def tell(self, draft: BatchDraft) -> BatchDecision:
+        """The answer. What is placed stays there."""
+        decisions: dict[str, Decision] = {}
+        placed = tuple((vm, draft.places[vm.id]) for unit in draft.done for vm in unit.vms)
+        for vm, host in placed:
+            decisions[vm.id] = self._said(self._scheduler.place_on(vm.request, host, now=self._now))
+            settle(self._scheduler, vm, host)
+        left_out = []
+        for unit in draft.left:
+            tried = self._try(unit)
+            decisions |= tried
+            left_out.append(LeftOut(unit.group, tuple(vm.id for vm in unit.vms), [*tried][-1]))
+        return BatchDecision(placed, tuple(left_out), decisions)
 
-def _remove(fleet: Fleet, vms: Iterable[str]) -> None:
-    for vm in vms:
-        fleet.remove(vm)
+    def _try(self, unit: Unit) -> dict[str, Decision]:
+        """What its VMs are told, up to the one that finds no host."""
+        told: dict[str, Decision] = {}
+        settled: list[tuple[str, str]] = []
+        for vm in unit.vms:
+            decision = told[vm.id] = self._said(self._scheduler.place(vm.request, now=self._now))
+            if decision.host is None:
+                break
+            settle(self._scheduler, vm, decision.host)
+            settled.append((vm.id, decision.host))
+        for name, host in reversed(settled):
+            unsettle(self._scheduler, name, host)
+        return told
+
+    def _said(self, decision: Decision) -> Decision:
+        return decision.put_down() if self._put_down else decision

@@ -105,8 +105,8 @@ class BatchDraft:
 
     def clear(self) -> None:
         """Take everything off the fleet again. What was placed stays known."""
-        for vm in self.places:
-            self._fleet.remove(vm)
+        for vm, host in self.places.items():
+            unsettle(self._scheduler, vm, host)
 
     def kept(self) -> BatchDraft:
         """The draft as it is now."""
@@ -123,10 +123,10 @@ class BatchDraft:
             if not self._accepts(vm.request, host):
                 legal = False
                 break
-            self._scheduler.settle(vm.id, host, vm.request)
+            settle(self._scheduler, vm, host)
             settled.append(vm.id)
         for name in settled:
-            self._fleet.remove(name)
+            unsettle(self._scheduler, name, self.places[name])
         return legal
 
     def _sizes(self, units: Sequence[Unit]) -> list[float]:
@@ -260,12 +260,11 @@ class BatchDraft:
         return bool(self._scheduler.ranks(request, now=self._now)[self._fleet.rows[host]] != REFUSED)
 
     def _put(self, vm: NewVm, host: str) -> None:
-        self._scheduler.settle(vm.id, host, vm.request)
+        settle(self._scheduler, vm, host)
         self.places[vm.id] = host
 
     def _take_off(self, vm: str) -> None:
-        self._fleet.remove(vm)
-        del self.places[vm]
+        unsettle(self._scheduler, vm, self.places.pop(vm))
 
 
 class _Lying:
@@ -283,6 +282,24 @@ class _Lying:
         fits = (free[row] + moves >= np.array(_size(new.request))).all(axis=1)
         fits &= (free[self._rows] >= moves).all(axis=1) & (self._rows != row)
         return [self._vms[index] for index in fits.nonzero()[0][:_EXCHANGES].tolist()]
+
+
+def settle(scheduler: Scheduler, vm: NewVm, host: str) -> None:
+    """Give a VM of a batch its room. Where that matters, it is one more of those being created there."""
+    scheduler.settle(vm.id, host, vm.request)
+    _count_create(scheduler, host, 1)
+
+
+def unsettle(scheduler: Scheduler, vm: str, host: str) -> None:
+    """Take it back."""
+    scheduler.fleet.remove(vm)
+    _count_create(scheduler, host, -1)
+
+
+def _count_create(scheduler: Scheduler, host: str, more: int) -> None:
+    if scheduler.counts_creates:
+        fleet = scheduler.fleet
+        fleet.set_creating(host, int(fleet.creating[fleet.rows[host]]) + more)
 
 
 def _size(request: Request) -> tuple[int, int, int]:

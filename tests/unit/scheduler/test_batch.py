@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch
+from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch, rehearse_batch
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.host import HostView
@@ -118,6 +120,16 @@ def test_the_fleet_stays_as_it_is_and_the_answer_is_the_same_again() -> None:
     assert fleet.vms() == ["old"]
 
 
+def test_what_is_created_at_once_counts_within_the_batch() -> None:
+    two = replace(POLICY, limits=replace(POLICY.limits, creates_at_once=2))
+    fleet = Fleet([replace(host("a", 8), creating=1), host("b", 8)])
+    decision = decide(fleet, *(vm(f"vm{number}") for number in range(4)), policy=two)
+    assert Counter(hosts_of(decision).values()) == {"a": 1, "b": 2}
+    (left,) = decision.left_out
+    assert {reason.rule for one in decision.decisions[left.because].refused for reason in one.reasons} == {"creates"}
+    assert fleet.creating.tolist() == [1, 0]
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="in the batch twice: x"):
         Batch((Group("db", (vm("x"),)),), (vm("x"),))
@@ -161,16 +173,51 @@ groups = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(hosts, max_size=4, unique_by=lambda one: one.id), st.lists(asked, max_size=7), groups)
-def test_every_step_is_legal_and_no_group_is_torn(views, singles, grouped) -> None:  # type: ignore[no-untyped-def]
-    batch = Batch(
+fleets = st.lists(hosts, max_size=4, unique_by=lambda one: one.id)
+batches = st.builds(
+    lambda singles, grouped: Batch(
         tuple(
             Group(f"g{number}", tuple(NewVm(f"g{number}-{index}", one) for index, one in enumerate(members)), spread)
             for number, (members, spread) in enumerate(grouped)
         ),
         tuple(NewVm(f"vm-{number}", one) for number, one in enumerate(singles)),
-    )
+    ),
+    st.lists(asked, max_size=7),
+    groups,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(fleets, batches, st.sampled_from([POLICY, replace(POLICY, limits=Limits(1.0, 0, creates_at_once=2))]))
+def test_a_rehearsal_decides_the_same_and_leaves_the_fleet_as_it_was(
+    views: list[HostView], batch: Batch, policy: Policy
+) -> None:
+    fleet = Fleet(views)
+    for number, view in enumerate(views):
+        fleet.add(f"old{number}", view.id, Request(1, GIB))
+    scheduler = Scheduler(fleet, policy)
+    scheduler.choose(Request(1, GIB), now=NOW)
+    before, mix = picture(fleet), fleet.mix
+    aloof = place_batch(fleet, batch, policy, now=NOW).to_mapping()
+    at_work = rehearse_batch(scheduler, batch, now=NOW)
+    assert picture(fleet) == before
+    assert fleet.mix is mix
+    assert at_work.to_mapping() == aloof
+    # What was put down says the same once the fleet is another.
+    for view in views:
+        fleet.set_creating(view.id, 9)
+    assert at_work.to_mapping() == aloof
+
+
+def picture(fleet: Fleet) -> tuple[object, ...]:
+    """All that is promised, to whom, and what is under way."""
+    used = np.column_stack((fleet.cpu_used, fleet.ram_used, fleet.disk_used, fleet.creating)).tolist()
+    return used, [(name, fleet.where(name)) for name in fleet.vms()]
+
+
+@settings(deadline=None, max_examples=60)
+@given(fleets, batches)
+def test_every_step_is_legal_and_no_group_is_torn(views: list[HostView], batch: Batch) -> None:
     fleet = Fleet(views)
     decision = place_batch(fleet, batch, POLICY, now=NOW)
     placed = hosts_of(decision)
