@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import replace as with_changes
 from typing import Any, TypeVar
 
@@ -29,8 +29,9 @@ from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from . import allocation, audit, lease, placement_record, recall
+from .allocation import OvertakenError
 from .command import create_command
-from .context import Actor, Context, Idempotency
+from .context import SYSTEM, Actor, Context, Idempotency
 from .ledger import Ledger
 from .placement_record import Refusal
 from .queue import Draft, announce, draft_row
@@ -42,10 +43,6 @@ from .vm_names import VmNames
 from .vm_wish import VmWish, vm_id
 
 Answer = TypeVar("Answer")
-
-
-class OvertakenError(Exception):
-    """A host that was decided for has changed meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def _together(
         ledger = Ledger(session, wishes, shared=keys)
         if alone:
             hosts.lock_all(session)
-        scheduler = fleet.scheduler(session, ctx.policy.current())
+        scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
         admission = Admission(ctx, session, ledger, fleet, scheduler)
         return work(admission)
 
@@ -136,7 +133,6 @@ class Admission:
     ledger: Ledger
     fleet: StandingFleet
     scheduler: Scheduler
-    _shares: Counter[str] = field(default_factory=Counter)
 
     @property
     def now(self) -> float:
@@ -163,10 +159,8 @@ class Admission:
         """
         placement_record.make_room(self.session, [one for one in decided if isinstance(one, Refusal)])
         admitted = [one for one in decided if isinstance(one, Admitted)]
-        self._shares.update(one.host for one in admitted)
-        for name in sorted(self._shares):
-            if not hosts.advance(self.session, name, self.fleet.generation(name)):
-                raise OvertakenError
+        shares = Counter(one.host for one in admitted)
+        allocation.advance(Deed.of(self.ctx, self.session, SYSTEM), self.fleet, shares)
         written = _write(self.ctx, self.session, admitted)
         return [self._answer(one, written) for one in decided]
 
@@ -177,11 +171,6 @@ class Admission:
             placement_record.keep(self.ctx, self.session, one)
             return one.error
         return one
-
-    def keep(self) -> None:
-        """What was written is committed."""
-        for name, many in self._shares.items():
-            self.fleet.keep(name, many)
 
 
 def _one_by_one(admission: Admission, wishes: Sequence[VmWish]) -> list[Decided]:

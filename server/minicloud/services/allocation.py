@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from minicloud_core.model.reason import Reason
@@ -14,17 +14,23 @@ from minicloud_core.scheduler.request import Request
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store import placement as placements
+from minicloud.store import reservation as reservations
 from minicloud.store.image import ImageRow
 from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from .context import Context
+from .context import SYSTEM, Context
 from .snapshot import take_snapshot
-from .state import Deed, explain_operation
+from .standing_fleet import StandingFleet
+from .state import Deed, expire_reservations, explain_operation
 from .vm_wish import VmWish
 
 Answer = TypeVar("Answer")
+
+
+class OvertakenError(Exception):
+    """A host that was decided for has changed meanwhile."""
 
 
 def take(
@@ -53,10 +59,25 @@ def take(
             return answer
         if not _advance(session, fleet, decision):
             hosts.lock_all(session)
-            fleet = take_snapshot(session).fleet
+            fleet = take_snapshot(session, ctx.clock.now()).fleet
             decision = decide(ctx, fleet, request)
             _advance(session, fleet, decision)
+        _end_lapsed(Deed.of(ctx, session, SYSTEM), decision)
         return commit(session, decision)
+
+
+def advance(deed: Deed, fleet: StandingFleet, shares: Mapping[str, int]) -> None:
+    """Have the hosts of which a transaction takes room changed by it, and by nobody else since they were decided for.
+
+    :param fleet: what was decided by, lent to this transaction.
+    :param shares: for each such host how many shares are written there, less those that are taken back.
+    :raises OvertakenError: when somebody else has changed one. Then nothing of the transaction may be kept.
+    """
+    if not fleet.advance(deed.session, shares):
+        raise OvertakenError
+    lapsed = fleet.lapsed(shares)
+    if lapsed:
+        expire_reservations(deed, lapsed)
 
 
 def rehearse(ctx: Context, session: Session, wish: VmWish, image: ImageRow) -> Decision:
@@ -65,7 +86,7 @@ def rehearse(ctx: Context, session: Session, wish: VmWish, image: ImageRow) -> D
     :raises InputError: when the wish names a VM that is not there.
     """
     with ctx.fleet.lent() as fleet:
-        scheduler = fleet.scheduler(session, ctx.policy.current())
+        scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
         request = wish.request(image, fleet.names)
         return scheduler.place(request, now=ctx.clock.now().timestamp()).put_down()
 
@@ -110,3 +131,11 @@ def _advance(session: Session, fleet: Fleet, decision: Decision) -> bool:
     host = fleet.host(decision.host)
     assert host is not None
     return hosts.advance(session, host.id, host.generation)
+
+
+def _end_lapsed(deed: Deed, decision: Decision) -> None:
+    """End the reservations whose room on the host counted as free."""
+    assert decision.host is not None
+    lapsed = reservations.lapsed_on(deed.session, decision.host, deed.at)
+    if lapsed:
+        expire_reservations(deed, lapsed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from minicloud_core.model.errors import ConflictError, NotFoundError
@@ -12,6 +13,7 @@ from minicloud.store import allocation as allocations
 from minicloud.store import domain as domain_rows
 from minicloud.store import host as hosts
 from minicloud.store import operation as operations
+from minicloud.store import reservation as reservations
 from minicloud.store.host import HostRow
 from minicloud.store.store import Session
 
@@ -59,11 +61,11 @@ def register(
             fresh = row is None
             row = row or _new(deed, spec.name)
             changed = _write(row, registration.columns(spec)) or fresh
-            return HostChange(_show(session, row), changed=changed, created=fresh)
+            return HostChange(_show(ctx, session, row), changed=changed, created=fresh)
     with ctx.write("observations") as session:
         answer = recall.look_up(ctx, session, actor, idempotency)
         if answer is not None:
-            return _recalled(session, answer)
+            return _recalled(ctx, session, answer)
         deed = Deed.of(ctx, session, actor)
         row = hosts.lock(session, spec.name)
         fresh = row is None
@@ -77,7 +79,7 @@ def register(
             emit_host(deed, row, "host.registered" if fresh else "host.changed", "", {"address": row.address})
             audit.note(ctx, session, actor, "host.register", row.name, address=row.address)
         session.flush()
-        change = HostChange(_show(session, row), changed=changed, created=fresh)
+        change = HostChange(_show(ctx, session, row), changed=changed, created=fresh)
         return _remember(deed, actor, idempotency, change)
 
 
@@ -88,7 +90,7 @@ def get(ctx: Context, actor: Actor, name: str) -> HostView | HostSummary:
     """
     with ctx.read() as session:
         row = _need(hosts.find(session, name), name)
-        return _show(session, row) if actor.role == "admin" else _summarise(row)
+        return _show(ctx, session, row) if actor.role == "admin" else _summarise(row)
 
 
 def list(
@@ -98,7 +100,7 @@ def list(
     check_limit(limit)
     with ctx.read() as session:
         rows = hosts.page(session, after=cursor, limit=limit + 1, state=state)
-        totals = allocations.totals(session)
+        totals = allocations.totals(session, ctx.clock.now())
 
         def show(row: HostRow) -> HostView | HostSummary:
             return show_host(row, totals.get(row.name)) if actor.role == "admin" else _summarise(row)
@@ -113,7 +115,7 @@ def list_all(ctx: Context, actor: Actor) -> tuple[HostView, ...]:
     """
     require_admin(actor)
     with ctx.read() as session:
-        totals = allocations.totals(session)
+        totals = allocations.totals(session, ctx.clock.now())
         return tuple(show_host(row, totals.get(row.name)) for row in hosts.everything(session))
 
 
@@ -166,14 +168,14 @@ def remove(
 
     :raises ForbiddenError: unless the actor administers.
     :raises NotFoundError: when there is no such host.
-    :raises ConflictError: while VMs have room there or operations are open for it.
+    :raises ConflictError: while VMs have room there, reservations hold some, or operations are open for it.
     """
     require_admin(actor)
     with ctx.write("observations") as session:
         if recall.look_up(ctx, session, actor, idempotency) is not None:
             return
         row = _need(hosts.lock(session, name), name)
-        _check_empty(session, name)
+        _check_empty(session, name, ctx.clock.now())
         if dry_run:
             return
         deed = Deed.of(ctx, session, actor)
@@ -203,19 +205,19 @@ def fence(
     with ctx.write("operations") as session:
         answer = recall.look_up(ctx, session, actor, idempotency)
         if answer is not None:
-            return _recalled(session, answer)
+            return _recalled(ctx, session, answer)
         row = _need(hosts.lock(session, name), name)
         under_way = operations.open_of_kind(session, "host.fence", host=name)
         if row.state == "down" or under_way:
             running = under_way[0].id if under_way else None
-            return HostChange(_show(session, row), changed=False, operation=running)
+            return HostChange(_show(ctx, session, row), changed=False, operation=running)
         if row.fence is None:
             raise ConflictError(
                 f"Host {name} has no fence agent: nobody can prove its power off",
                 hint="register it again with fence: {agent, options}",
             )
         if dry_run:
-            return HostChange(_show(session, row), changed=True)
+            return HostChange(_show(ctx, session, row), changed=True)
         deed = Deed.of(ctx, session, actor)
         why = reason if isinstance(reason, Reason) else Reason("host.fence", reason or f"asked for by {actor.name}")
         if row.state not in ("suspect", "fencing"):
@@ -224,7 +226,7 @@ def fence(
         command = fence_command(name, str(row.fence["agent"]))
         operation = enqueue(deed, Draft("host.fence", name, command, exclusive=False, reason=why))
         audit.note(ctx, session, actor, "host.fence", name, operation=operation.id, reason=why.message)
-        change = HostChange(_show(session, row), changed=True, operation=operation.id)
+        change = HostChange(_show(ctx, session, row), changed=True, operation=operation.id)
         return _remember(deed, actor, idempotency, change)
 
 
@@ -242,7 +244,7 @@ def _flag(
     with ctx.write() as session:
         answer = recall.look_up(ctx, session, actor, idempotency)
         if answer is not None:
-            return _recalled(session, answer)
+            return _recalled(ctx, session, answer)
         row = _need(hosts.lock(session, name), name)
         changed = row.cordoned != cordoned
         if changed and not dry_run:
@@ -253,17 +255,24 @@ def _flag(
             emit_host(deed, row, f"host.{verb}", reason, {"cordoned": cordoned})
             audit.note(ctx, session, actor, f"host.{verb}", name, reason=reason)
         return _remember(
-            Deed.of(ctx, session, actor), actor, idempotency, HostChange(_show(session, row), changed=changed)
+            Deed.of(ctx, session, actor), actor, idempotency, HostChange(_show(ctx, session, row), changed=changed)
         )
 
 
-def _check_empty(session: Session, name: str) -> None:
+def _check_empty(session: Session, name: str, now: datetime) -> None:
     living = [row.vm for row in allocations.on_host(session, name)]
     if living:
         raise ConflictError(
             f"Host {name} cannot be removed: {', '.join(living)} live there",
             hint="migrate or delete them first",
             details={"vms": living},
+        )
+    held = reservations.held_on(session, name, now)
+    if held:
+        raise ConflictError(
+            f"Host {name} cannot be removed: {', '.join(held)} hold room there",
+            hint="release them, or wait until their time is over",
+            details={"reservations": [*held]},
         )
     busy = [row.id for row in operations.open_on_host(session, name)]
     if busy:
@@ -311,8 +320,8 @@ def _need(row: HostRow | None, name: str) -> HostRow:
     return row
 
 
-def _show(session: Session, row: HostRow) -> HostView:
-    return show_host(row, allocations.totals(session).get(row.name))
+def _show(ctx: Context, session: Session, row: HostRow) -> HostView:
+    return show_host(row, allocations.totals(session, ctx.clock.now()).get(row.name))
 
 
 def _summarise(row: HostRow) -> HostSummary:
@@ -330,10 +339,10 @@ def _remember(deed: Deed, actor: Actor, idempotency: Idempotency | None, change:
     return change
 
 
-def _recalled(session: Session, answer: Mapping[str, Any]) -> HostChange:
+def _recalled(ctx: Context, session: Session, answer: Mapping[str, Any]) -> HostChange:
     row = _need(hosts.find(session, answer["host"]), answer["host"])
     return HostChange(
-        _show(session, row),
+        _show(ctx, session, row),
         changed=bool(answer["changed"]),
         created=bool(answer["created"]),
         operation=answer["operation"],

@@ -24,6 +24,11 @@ def run_id(now: datetime, entropy: Entropy) -> str:
     return f"run-{_ordered(now, entropy)}"
 
 
+def reservation_id(now: datetime, entropy: Entropy) -> str:
+    """``rsv-`` and the same."""
+    return f"rsv-{_ordered(now, entropy)}"
+
+
 def token_id(entropy: Entropy) -> str:
     """Ten base32 characters."""
     return _base32(entropy.token(8))[:10]

@@ -75,7 +75,7 @@ def replace(ctx: Context, operation: str, reason: Reason | None = None) -> Opera
         old = row.host
         spec = VmSpec.from_stored(vm.spec)
         move = _Replacement(ctx, operation, vm.id, old, reason)
-        snapshot = take_snapshot(session)
+        snapshot = take_snapshot(session, ctx.clock.now())
         asked = request_of(vm.id, vm, snapshot.names)
         request = with_changes(asked, host=spec.host, exclude=frozenset({old}))
     try:

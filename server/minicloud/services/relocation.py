@@ -37,7 +37,7 @@ def migrate(wish: Change, reference: str, *, project: str | None, dry_run: bool)
         if vm.host is not None and wish.arguments.get("host") == vm.host:
             return VmChange(show_vm(vm), None, changed=False)
         relocation.check(session, vm)
-        snapshot = take_snapshot(session)
+        snapshot = take_snapshot(session, wish.ctx.clock.now())
         request = _request(session, vm, wish.arguments, snapshot)
         if dry_run:
             return relocation.rehearse(vm, request, snapshot)

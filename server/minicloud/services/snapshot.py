@@ -21,6 +21,7 @@ from minicloud.store.host import HostRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
+from .deadlines import Deadlines
 from .vm_names import VmNames
 
 
@@ -30,15 +31,17 @@ class Snapshot:
 
     :param names: for terms that name a VM.
     :param marks: each host's generation, and how many shares of it are given away.
+    :param deadlines: when reservations among the VMs end.
     """
 
     fleet: Fleet
     names: VmNames
     marks: dict[str, tuple[int, int]]
+    deadlines: Deadlines
 
 
-def take_snapshot(session: Session) -> Snapshot:
-    """The whole fleet, read.
+def take_snapshot(session: Session, now: datetime) -> Snapshot:
+    """The whole fleet, read. Reservations whose time is over by ``now`` take no room in it.
 
     Hosts are read before allocations: whatever is allocated in between moves a generation, and the commit notices.
     """
@@ -48,8 +51,20 @@ def take_snapshot(session: Session) -> Snapshot:
     note_names(names, shares)
     fleet = Fleet(map(host_view, rows))
     settle(fleet, shares, names)
+    deadlines = Deadlines()
+    for share in shares:
+        if share.until is not None and share.host in fleet.rows:
+            deadlines.note(share.vm, share.host, share.until)
     many = Counter(share.host for share in shares)
-    return Snapshot(fleet, names, {row.name: (row.generation, many[row.name]) for row in rows})
+    snapshot = Snapshot(fleet, names, {row.name: (row.generation, many[row.name]) for row in rows}, deadlines)
+    let_lapse(snapshot, now)
+    return snapshot
+
+
+def let_lapse(snapshot: Snapshot, now: datetime) -> None:
+    """Take the room of those reservations whose time is over."""
+    for reservation in snapshot.deadlines.pass_to(now):
+        snapshot.fleet.remove(reservation)
 
 
 def settle(fleet: Fleet, shares: Iterable[Share], names: VmNames) -> None:
@@ -85,9 +100,10 @@ def request_of(vm_id: str, vm: Share | VmRow, names: VmNames) -> Request:
 
 
 def note_names(names: VmNames, shares: Collection[Share]) -> None:
-    """Learn what VMs are called."""
+    """Learn what VMs are called. A reservation is none: nobody can ask to be near it."""
     for share in shares:
-        names.note(share.project, share.name, share.vm)
+        if share.until is None:
+            names.note(share.project, share.name, share.vm)
 
 
 def host_view(row: HostRow) -> HostView:

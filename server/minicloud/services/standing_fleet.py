@@ -7,7 +7,7 @@ where either moves a host's generation or gives a share of a host back: three nu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -18,13 +18,14 @@ from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
+from minicloud_core.scheduler.request import Request
 
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store import operation as operations
 from minicloud.store.store import Session
 
-from .snapshot import Snapshot, host_view, note_names, place_name, settle, take_snapshot
+from .snapshot import Snapshot, host_view, let_lapse, note_names, place_name, settle, take_snapshot
 from .vm_names import VmNames
 
 # Measurements come all the time and decide little: they are read this often, in seconds, and in less than this share
@@ -36,31 +37,39 @@ _MANY: Final = 16
 
 
 class StandingFleet:
-    """One for all of a process, lent to one at a time. What is taken while it is lent counts once it was kept."""
+    """One for all of a process, lent to one at a time. What is taken while it is lent counts once it is given back."""
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._kept: Snapshot | None = None
         self._scheduler: Scheduler | None = None
         self._measure_at = 0.0
+        # Marks of hosts as they are once the borrower's transaction is committed.
+        self._moved: dict[str, tuple[int, int]] = {}
 
     @contextmanager
     def lent(self, *, to_take: bool = False) -> Iterator[StandingFleet]:
         """For one borrower alone.
 
-        :param to_take: whether it takes room. When it fails, nothing was written: the fleet is read anew next time.
+        :param to_take: whether it takes room. It gives the fleet back when its transaction is committed. When it
+            fails, nothing was written: the fleet is read anew next time.
         """
         with self._lock:
             try:
                 yield self
+                if to_take and self._kept is not None:
+                    self._kept.marks.update(self._moved)
             except BaseException:
                 if to_take:
                     self._kept = self._scheduler = None
                 raise
+            finally:
+                if to_take:
+                    self._moved = {}
 
-    def scheduler(self, session: Session, policy: Policy) -> Scheduler:
-        """A scheduler on the fleet as a transaction sees it. To be called while it is lent."""
-        kept = self._refreshed(session)
+    def scheduler(self, session: Session, policy: Policy, now: datetime) -> Scheduler:
+        """A scheduler on the fleet as a transaction sees it at a moment. To be called while it is lent."""
+        kept = self._refreshed(session, now)
         if self._scheduler is None or self._scheduler.fleet is not kept.fleet or self._scheduler.policy is not policy:
             self._scheduler = Scheduler(kept.fleet, policy)
         if self._scheduler.counts_creates:
@@ -73,25 +82,52 @@ class StandingFleet:
         assert self._kept is not None
         return self._kept.names
 
-    def generation(self, host: str) -> int:
-        """The generation of the host by which was decided."""
-        assert self._kept is not None
-        return self._kept.marks[host][0]
+    def advance(self, session: Session, shares: Mapping[str, int]) -> bool:
+        """Move on the generations of hosts of which room is taken, if they are still those that were decided by.
 
-    def keep(self, host: str, shares: int) -> None:
-        """Shares of a host that were taken from the fleet have been written, and its generation moved on by one."""
-        assert self._kept is not None
-        generation, before = self._kept.marks[host]
-        self._kept.marks[host] = (generation + 1, before + shares)
+        :param shares: for each such host how many shares the transaction writes there, less those that it takes back.
+        :returns: False when somebody else was there meanwhile. Then nothing of the transaction may be kept.
+        """
+        marks = self._marks
+        if not hosts.advance_all(session, {name: marks[name][0] for name in shares}):
+            return False
+        self._moved = {name: (marks[name][0] + 1, marks[name][1] + many) for name, many in shares.items()}
+        return True
 
-    def _refreshed(self, session: Session) -> Snapshot:
+    def hold(self, reservation: str, host: str, request: Request, until: datetime) -> None:
+        """Give a reservation its room. To be called while the fleet is lent, after ``scheduler``."""
+        assert self._kept is not None and self._scheduler is not None
+        self._scheduler.take(reservation, host, request)
+        self._kept.deadlines.note(reservation, host, until)
+
+    def let_go(self, reservation: str) -> None:
+        """Take the room of a reservation that ends."""
+        assert self._kept is not None
+        host = self._kept.fleet.where(reservation)
+        assert host is not None
+        self._kept.fleet.remove(reservation)
+        self._kept.deadlines.forget(reservation, host)
+
+    def lapsed(self, names: Iterable[str]) -> list[str]:
+        """Reservations on hosts whose room counts as free, since their time is over, and which are still said to be
+        held. Whoever takes room there has to end them, or a clock that is behind would have it given twice."""
+        assert self._kept is not None
+        return self._kept.deadlines.lapsed(names)
+
+    @property
+    def _marks(self) -> Mapping[str, tuple[int, int]]:
+        assert self._kept is not None
+        return self._kept.marks
+
+    def _refreshed(self, session: Session, now: datetime) -> Snapshot:
         if self._kept is None:
-            self._kept = self._timed(lambda: take_snapshot(session))
+            self._kept = self._timed(lambda: take_snapshot(session, now))
         elif allocations.mark(session) != self._mark(self._kept):
-            self._kept = self._caught_up(session, self._kept)
+            self._kept = self._caught_up(session, self._kept, now)
         elif time.monotonic() >= self._measure_at:
             kept = self._kept
             self._kept = self._timed(lambda: _measured(session, kept))
+        let_lapse(self._kept, now)
         return self._kept
 
     @staticmethod
@@ -99,14 +135,14 @@ class StandingFleet:
         marks = kept.marks.values()
         return len(marks), sum(generation for generation, _many in marks), sum(many for _generation, many in marks)
 
-    def _caught_up(self, session: Session, kept: Snapshot) -> Snapshot:
+    def _caught_up(self, session: Session, kept: Snapshot, now: datetime) -> Snapshot:
         marks = allocations.marks(session)
         changed = {name for name, mark in marks.items() if kept.marks.get(name) != mark}
         if marks.keys() != kept.marks.keys() or len(changed) > _MANY:
-            return self._timed(lambda: take_snapshot(session))
+            return self._timed(lambda: take_snapshot(session, now))
         for row in hosts.named(session, changed).values():
             if _lasting(host_view(row)) != _lasting(kept.fleet.hosts[kept.fleet.rows[row.name]]):
-                return self._timed(lambda: take_snapshot(session))
+                return self._timed(lambda: take_snapshot(session, now))
         gone = [vm for name in changed for vm in _resettle(session, kept, name)]
         # A VM that left its host for good is at home where it had gone on its way.
         for name in allocations.hosts_of(session, gone) - changed if gone else ():
@@ -138,6 +174,7 @@ def _resettle(session: Session, kept: Snapshot, host: str) -> set[str]:
     """
     shares = allocations.shares(session, host=host)
     note_names(kept.names, shares)
+    kept.deadlines.renew(host, {share.vm: share.until for share in shares if share.until is not None})
     there = {place_name(share.vm, share.host, share.home): share for share in shares}
     here = set(kept.fleet.on(host))
     for place in here - there.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from minicloud_core.model.host import HOST_TRANSITIONS, failures_after
 from minicloud_core.model.operation import ENDED, OPERATION_TRANSITIONS
 from minicloud_core.model.reason import Reason
+from minicloud_core.model.reservation import RESERVATION_TRANSITIONS
 from minicloud_core.model.vm import VM_TRANSITIONS
 
 from minicloud.store import operation as operations
+from minicloud.store import reservation as reservations
 from minicloud.store.event import Event, emit
 from minicloud.store.host import HostRow
 from minicloud.store.operation import OperationRow
+from minicloud.store.reservation import ReservationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
@@ -122,6 +126,51 @@ def move_host(deed: Deed, host: HostRow, state: str, reason: str = "") -> None:
     host.generation += 1
     host.failures = failures_after(host.failures or (), state, deed.at.timestamp())
     emit_host(deed, host, "host.state", reason, {"from": old, "to": state})
+
+
+def move_reservation(deed: Deed, reservation: ReservationRow, state: str, reason: str = "") -> None:
+    """End a reservation.
+
+    :raises TransitionError: when it has ended already.
+    """
+    old = reservation.state
+    reservation.state = RESERVATION_TRANSITIONS.check(old, state)
+    reservation.ended_at = deed.at
+    tell_reservation(deed, vars(reservation), {"from": old, "to": state}, reason)
+
+
+def expire_reservations(deed: Deed, ids: Collection[str], *, patient: bool = True) -> int:
+    """End those of some reservations that are still held, and whose time is over.
+
+    :param patient: False passes over those that another transaction has.
+    :returns: how many there were.
+    """
+    rows = reservations.lock_many(deed.session, ids, patient=patient).values()
+    lapsed = [row for row in rows if row.state == "held"]
+    for row in lapsed:
+        move_reservation(deed, row, "expired", f"its time was over at {row.expires_at.isoformat()}")
+    return len(lapsed)
+
+
+def tell_reservation(deed: Deed, reservation: Mapping[str, Any], move: Mapping[str, Any], reason: str = "") -> None:
+    """Tell of a reservation that has just been written, or has ended.
+
+    :param reservation: its columns.
+    """
+    emit(
+        deed.session,
+        Event(
+            at=deed.at,
+            kind="reservation.state",
+            vm=reservation["vm"],
+            host=reservation["host"],
+            project=reservation["project"],
+            actor=deed.actor,
+            request_id=deed.request_id,
+            reason=reason,
+            data={"reservation": reservation["id"], "name": reservation["name"], **move},
+        ),
+    )
 
 
 def emit_operation(deed: Deed, operation: OperationRow, kind: str, reason: str, data: dict[str, Any]) -> None:

@@ -1,7 +1,11 @@
-"""Allocations: what of a host is promised to a VM. A migrating VM holds two."""
+"""Allocations: what of a host is promised to a VM. A migrating VM holds two.
+
+What reservations hold counts as well wherever shares are counted, and is kept with them (``reservation``).
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +15,10 @@ from sqlalchemy import BigInteger, ForeignKey, bindparam, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import late
+from . import reservation as reservations
 from .base import Base
 from .host import HostRow
+from .reservation import IS_HELD, ReservationRow
 from .vm import VmRow
 
 
@@ -46,9 +52,11 @@ _TOTALS: Final = select(
 
 @dataclass(frozen=True)
 class Share:
-    """What of a host is promised to a VM, with what else placement asks about it.
+    """What of a host is promised to a VM, or held by a reservation, with what else placement asks about it.
 
+    :param vm: the VM's id, or the reservation's.
     :param home: the host that the VM lives on; another than ``host`` while it is on its way.
+    :param until: of a reservation, when its time is over: from then on it takes no room. None for a VM.
     """
 
     vm: str
@@ -62,6 +70,7 @@ class Share:
     labels: dict[str, str]
     architecture: str
     spec: dict[str, Any]
+    until: datetime | None = None
 
 
 _SHARES: Final = (
@@ -82,13 +91,36 @@ _SHARES: Final = (
     .order_by(AllocationRow.host, VmRow.number)
 )
 _SHARES_OF: Final = _SHARES.where(AllocationRow.host == bindparam("of"))
+_HELD: Final = (
+    select(
+        ReservationRow.id,
+        ReservationRow.host,
+        ReservationRow.host,
+        func.coalesce(ReservationRow.name, ""),
+        ReservationRow.project,
+        ReservationRow.cpu,
+        ReservationRow.ram_mib,
+        ReservationRow.disk_bytes,
+        ReservationRow.spec["labels"],
+        ReservationRow.architecture,
+        ReservationRow.spec,
+        ReservationRow.expires_at,
+    )
+    .where(IS_HELD)
+    .order_by(ReservationRow.host, ReservationRow.id)
+)
+_HELD_ON: Final = _HELD.where(ReservationRow.host == bindparam("of"))
 _MARK: Final = select(
     select(func.count()).select_from(HostRow).scalar_subquery(),
     select(func.coalesce(func.sum(HostRow.generation), 0)).scalar_subquery(),
     select(func.count()).select_from(AllocationRow).scalar_subquery(),
+    select(func.count()).select_from(ReservationRow).where(IS_HELD).scalar_subquery(),
 )
 _GENERATIONS: Final = select(HostRow.name, HostRow.generation)
-_COUNTS: Final = select(AllocationRow.host, func.count()).group_by(AllocationRow.host)
+_COUNTS: Final = (
+    select(AllocationRow.host, func.count()).group_by(AllocationRow.host),
+    select(ReservationRow.host, func.count()).where(IS_HELD).group_by(ReservationRow.host),
+)
 
 
 def of_vm(session: Session, vm: str) -> Sequence[AllocationRow]:
@@ -104,28 +136,32 @@ def everything(session: Session) -> Sequence[AllocationRow]:
 
 
 def shares(session: Session, *, host: str | None = None) -> Sequence[Share]:
-    """All shares, those of each host in the order in which their VMs came.
+    """All shares, those of each host in the order in which their VMs came, then those of reservations that are said
+    to be held, whether their time is over or not.
 
     :param host: that host's alone; None for every host's.
     """
-    rows = session.execute(_SHARES) if host is None else session.execute(_SHARES_OF, {"of": host})
-    return [Share(*row) for row in rows]
+    if host is None:
+        return [Share(*row) for query in (_SHARES, _HELD) for row in session.execute(query)]
+    return [Share(*row) for query in (_SHARES_OF, _HELD_ON) for row in session.execute(query, {"of": host})]
 
 
 def mark(session: Session) -> tuple[int, int, int]:
-    """The number of hosts, the sum of their generations, and the number of shares.
+    """The number of hosts, the sum of their generations, and the number of shares, those of reservations among them.
 
     No two states of the fleet in which anybody has another room or state have the same, unless hosts were removed and
     others made: a share is only ever given with its host's generation moved on.
     """
-    count, generations, given = session.execute(_MARK).one()
-    return int(count), int(generations), int(given)
+    count, generations, given, held = session.execute(_MARK).one()
+    return int(count), int(generations), int(given) + int(held)
 
 
 def marks(session: Session) -> Mapping[str, tuple[int, int]]:
     """For each host its generation and the number of its shares."""
-    given = {row[0]: int(row[1]) for row in session.execute(_COUNTS)}
-    return {row[0]: (int(row[1]), given.get(row[0], 0)) for row in session.execute(_GENERATIONS)}
+    given: Counter[str] = Counter()
+    for query in _COUNTS:
+        given.update({row[0]: int(row[1]) for row in session.execute(query)})
+    return {row[0]: (int(row[1]), given[row[0]]) for row in session.execute(_GENERATIONS)}
 
 
 def hosts_of(session: Session, vm_ids: Collection[str]) -> frozenset[str]:
@@ -152,7 +188,12 @@ def free(session: Session, vm: str, *, host: str | None = None, keep: str | None
     session.execute(change.execution_options(synchronize_session="fetch"))
 
 
-def totals(session: Session) -> Mapping[str, tuple[int, int, int, int]]:
-    """For each host with VMs: their number, and the virtual CPUs, MiB and bytes promised."""
+def totals(session: Session, now: datetime) -> Mapping[str, tuple[int, int, int, int]]:
+    """For each host of which anything is promised: the number of its VMs, and the virtual CPUs, MiB and bytes that
+    they and reservations hold."""
     rows = session.execute(_TOTALS)
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows}
+    promised = {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows}
+    for host, (_many, cpu, ram_mib, disk_bytes) in reservations.totals(session, now).items():
+        before = promised.get(host, (0, 0, 0, 0))
+        promised[host] = (before[0], before[1] + cpu, before[2] + ram_mib, before[3] + disk_bytes)
+    return promised

@@ -70,12 +70,12 @@ class HostRow(Base):
 _EVERYTHING: Final = select(HostRow).order_by(HostRow.name)
 _MEASUREMENTS: Final = select(HostRow.name, HostRow.load, HostRow.load_at)
 _LOCK_ALL: Final = _EVERYTHING.with_for_update(key_share=True).execution_options(populate_existing=True)
-_ADVANCE: Final = (
-    update(HostRow)
+_ADVANCE_ALL: Final = (
+    update(HostRow.__table__)  # type: ignore[arg-type]
     .where(HostRow.name == bindparam("host"), HostRow.generation == bindparam("seen"))
     .values(generation=HostRow.generation + 1)
-    .execution_options(synchronize_session=False)
 )
+_ADVANCE: Final = _ADVANCE_ALL.execution_options(synchronize_session=False)
 
 
 def find(session: Session, name: str) -> HostRow | None:
@@ -97,6 +97,17 @@ def advance(session: Session, name: str, generation: int) -> bool:
     """Move the host's generation on, if it still is what the caller decided by."""
     result = session.execute(_ADVANCE, {"host": name, "seen": generation})
     return cast(CursorResult[Any], result).rowcount == 1
+
+
+def advance_all(session: Session, seen: Mapping[str, int]) -> bool:
+    """Move the generations of several hosts on, always in one order.
+
+    :param seen: for each host the generation that the caller decided by.
+    :returns: False when one of them has another by now. Then nothing of the transaction may be kept.
+    """
+    values = [{"host": name, "seen": seen[name]} for name in sorted(seen)]
+    result = session.connection().execute(_ADVANCE_ALL, values) if values else None
+    return result is None or result.rowcount == len(values)
 
 
 def everything(session: Session) -> Sequence[HostRow]:

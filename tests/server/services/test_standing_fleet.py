@@ -26,12 +26,12 @@ NODES = ("node1", "node2", "node3", "node4", "node5")
 
 def fresh(world: World) -> Snapshot:
     with world.ctx.read() as session:
-        return take_snapshot(session)
+        return take_snapshot(session, world.clock.now())
 
 
 def kept(world: World, standing: StandingFleet) -> Fleet:
     with standing.lent() as fleet, world.ctx.read() as session:
-        return fleet.scheduler(session, world.ctx.policy.current()).fleet
+        return fleet.scheduler(session, world.ctx.policy.current(), world.clock.now()).fleet
 
 
 def picture(fleet: Fleet) -> dict[str, Any]:

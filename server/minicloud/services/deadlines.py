@@ -1,0 +1,51 @@
+"""When reservations end that a fleet counts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from heapq import heappop, heappush
+
+
+class Deadlines:
+    """Reservations that are said to be held, by host. A reservation has *lapsed* when its time is over and nobody has
+    written that down yet."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, dict[str, datetime]] = {}
+        self._lapsed: dict[str, set[str]] = {}
+        # Those that have gone meanwhile are passed over when their turn comes.
+        self._queue: list[tuple[datetime, str, str]] = []
+
+    def note(self, reservation: str, host: str, until: datetime) -> None:
+        """A reservation is held on a host until a moment."""
+        on = self._until.setdefault(host, {})
+        if on.get(reservation) != until:
+            on[reservation] = until
+            heappush(self._queue, (until, reservation, host))
+
+    def forget(self, reservation: str, host: str) -> None:
+        """A reservation has ended, and that is written down."""
+        self._until.get(host, {}).pop(reservation, None)
+        self._lapsed.get(host, set()).discard(reservation)
+
+    def renew(self, host: str, held: Mapping[str, datetime]) -> None:
+        """All that is held on a host, each until a moment. What has lapsed there has to be looked for again."""
+        for reservation in self._until.get(host, {}).keys() - held.keys():
+            self.forget(reservation, host)
+        for reservation in self._lapsed.pop(host, set()):
+            self._until[host].pop(reservation, None)
+        for reservation, until in held.items():
+            self.note(reservation, host, until)
+
+    def pass_to(self, now: datetime) -> Iterator[str]:
+        """The reservations that lapse as time goes on, each once."""
+        while self._queue and self._queue[0][0] <= now:
+            until, reservation, host = heappop(self._queue)
+            if self._until.get(host, {}).get(reservation) == until:
+                self._lapsed.setdefault(host, set()).add(reservation)
+                yield reservation
+
+    def lapsed(self, hosts: Iterable[str]) -> list[str]:
+        """Those that have lapsed on some hosts, in the order of their ids."""
+        return sorted(reservation for host in hosts for reservation in self._lapsed.get(host, ()))
