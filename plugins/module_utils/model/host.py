@@ -34,6 +34,14 @@ PLACEABLE: Final = frozenset({"ready"})
 REACHABLE: Final = frozenset({"ready", "maintenance"})
 
 
+def network_use(mbps: float | None, bandwidth_mbps: int | None) -> float | None:
+    """The share of a host's network that is in use, 0 to 1; None where either is not known.
+
+    :param mbps: what was measured, in Mbit/s; ``bandwidth_mbps`` what it carries.
+    """
+    return None if mbps is None or not bandwidth_mbps else min(1.0, mbps / bandwidth_mbps)
+
+
 def failures_after(known: Iterable[float], state: str, at: float) -> list[float]:
     """When a host failed lately, after it came into a state.
 

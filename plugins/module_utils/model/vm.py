@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -82,6 +82,18 @@ class DiskSpec:
 
     size: int
     pool: str = DEFAULT_POOL
+
+
+def pool_bytes(disks: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """What disks take of each pool but the default one, in bytes.
+
+    :param disks: each by the name of its pool and its size.
+    """
+    taken: dict[str, int] = {}
+    for pool, size in disks:
+        if pool != DEFAULT_POOL:
+            taken[pool] = taken.get(pool, 0) + size
+    return taken
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..model.errors import InputError
 from ..model.scheduling import SchedulingSpec
 from ..model.term import VM, vm_term
-from ..model.vm import VmSpec
+from ..model.vm import VmSpec, pool_bytes
 from .conflict import conflicts
 from .request import Request
 from .spread import Spread
@@ -34,15 +34,19 @@ def request_of(
     :param ids: for VMs that the spec names, their ids; see :func:`with_scheduling`.
     :raises InputError: when it asks for what contradicts itself.
     """
+    pools = pool_bytes((disk.pool, disk.size) for disk in spec.disks)
+    every_disk = spec.disk_bytes if disk_bytes is None else disk_bytes
     request = Request(
         cpu=spec.cpu,
         ram_mib=spec.ram_mib,
-        disk_bytes=spec.disk_bytes if disk_bytes is None else disk_bytes,
+        disk_bytes=every_disk - sum(pools.values()),
         host=spec.host,
         labels=spec.labels,
         project=project,
         architecture=architecture,
         networks=frozenset(nic.network for nic in spec.nics),
+        pools=pools,
+        image=spec.image,
     )
     asked = with_scheduling(request, spec.scheduling, ids or {})
     check_scheduling(asked)

@@ -183,13 +183,37 @@ class Host(Shape):
     cordoned: bool
 
 
+class NumaNode(Shape):
+    """A NUMA node of a host by its number; ``cpu`` counts threads, ``huge_pages_mib`` is a part of ``ram_mib``."""
+
+    id: int
+    cpu: int
+    ram_mib: int
+    huge_pages_mib: int
+
+
+class Measurements(Shape):
+    """What is measured of a host beside its CPU use; null where it cannot tell.
+
+    ``memory`` is the share in use, 0 to 1; ``pressure`` how many virtual CPUs wait for a thread, for each thread, 1 at
+    most; ``network_mbps`` what guests send or receive, whichever is more; ``io_latency_ms`` what their disks take to
+    answer.
+    """
+
+    memory: float | None = None
+    pressure: float | None = None
+    network_mbps: float | None = None
+    io_latency_ms: float | None = None
+
+
 class HostDetail(Host):
     """A host as administrators see it.
 
     ``cpu``, ``ram_mib`` and ``disk_bytes`` are what the machine has; ``load`` is its CPU use, 0 to 1. ``dedicated``
     names the projects whose VMs alone it takes; empty for all. ``power`` has ``idle_w`` and ``max_w``, in watts.
-    ``cpu_features`` are those of guests' CPUs there, ``networks`` libvirt's that are up, null before anybody looked.
-    ``failures`` are the moments of the last two days at which it went silent.
+    ``cpu_features`` are those of guests' CPUs there, ``networks`` libvirt's that are up. ``pools`` are what storage
+    pools hold in all, in bytes, ``machines`` machine types, ``images`` those that lie there; null where nobody could
+    see them. ``failures`` are the moments of the last two days at which it went silent.
     """
 
     address: str
@@ -217,6 +241,11 @@ class HostDetail(Host):
     bandwidth_mbps: int | None
     cpu_features: list[str]
     networks: list[str] | None
+    pools: dict[str, int] | None
+    numa: list[NumaNode] | None
+    machines: list[str] | None
+    images: list[str] | None
+    measured: Measurements
     failures: list[datetime]
     fence_agent: str | None
     generation: int

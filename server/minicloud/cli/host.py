@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -24,6 +24,34 @@ def _load(load: float | None) -> str:
 
 def _watts(power: Mapping[str, float] | None) -> str:
     return f"{power['idle_w']:g} W idle, {power['max_w']:g} W at full load" if power else ""
+
+
+def _measured(host: Any) -> str:
+    """What was measured beside the CPU use, as far as it is known."""
+    told = host.get("measured") or {}
+    shown = [f"{word} {told[name]:{form}}{unit}" for name, word, form, unit in _MEASURED if told.get(name) is not None]
+    return ", ".join(shown)
+
+
+_MEASURED: Final = (
+    ("memory", "memory", ".0%", ""),
+    ("pressure", "waiting for a CPU", ".0%", ""),
+    ("network_mbps", "network", ".0f", " Mbit/s"),
+    ("io_latency_ms", "disks answer in", ".1f", " ms"),
+)
+
+
+def _pools(pools: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{name} {size(held)}" for name, held in (pools or {}).items())
+
+
+def _nodes(nodes: Sequence[Mapping[str, int]] | None) -> str:
+    return ", ".join(map(_node, nodes or ()))
+
+
+def _node(node: Mapping[str, int]) -> str:
+    huge = f" ({mib(node['huge_pages_mib'])} in huge pages)" if node["huge_pages_mib"] else ""
+    return f"{node['id']}: {node['cpu']} CPUs, {mib(node['ram_mib'])}{huge}"
 
 
 def _used(host: Any, key: str, show: Callable[[int], str]) -> str:
@@ -54,8 +82,12 @@ _FIELDS: Final[list[Column]] = [
     ("cpu", lambda host: _used(host, "cpu", plain)),
     ("ram", lambda host: _used(host, "ram_mib", mib)),
     ("disk", lambda host: _used(host, "disk_bytes", size)),
+    ("pools", lambda host: _pools(host.get("pools"))),
+    ("numa", lambda host: _nodes(host.get("numa"))),
     ("load", lambda host: _load(host.get("load"))),
+    ("measured", _measured),
     ("vms", field_of("vms")),
+    ("images", field_of("images")),
     ("fence", field_of("fence_agent")),
     ("labels", field_of("labels")),
     ("dedicated", field_of("dedicated")),

@@ -14,8 +14,9 @@ class Host(TypedDict, total=False):
     """A host on the wire. Who is no administrator sees its name and state alone.
 
     ``allocated`` is what is promised to VMs: ``cpu``, ``ram_mib``, ``disk_bytes``. ``load`` goes from 0 to 1.
-    ``dedicated`` names projects; ``power`` has ``idle_w`` and ``max_w``. ``operation`` is there in the answer to a
-    fence.
+    ``dedicated`` names projects; ``power`` has ``idle_w`` and ``max_w``. ``pools`` are bytes by name, ``measured`` what
+    of ``memory``, ``pressure``, ``network_mbps`` and ``io_latency_ms`` is known. ``operation`` is there in the answer
+    to a fence.
     """
 
     name: str
@@ -31,6 +32,11 @@ class Host(TypedDict, total=False):
     labels: dict[str, str]
     accelerator: str
     load: float | None
+    measured: dict[str, float | None]
+    pools: dict[str, int] | None
+    numa: list[dict[str, int]] | None
+    machines: list[str] | None
+    images: list[str] | None
     dedicated: list[str]
     power: dict[str, float] | None
     bandwidth_mbps: int | None

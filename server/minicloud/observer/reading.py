@@ -9,10 +9,14 @@ from datetime import datetime
 from typing import Any
 
 import libvirt
+from minicloud_core.model.vm import DEFAULT_POOL
 
-from minicloud.services.view.observation import DomainObservation, HostObservation
+from minicloud.services.view.observation import DomainObservation, HostObservation, NumaObservation
 
+from .capabilities import read_machines, read_numa
+from .demand import Demand, read_counters
 from .domain import DomainFacts, observe_domain, read_facts
+from .pool import read_images, read_pools
 from .processor import read_cpu_features
 from .smoothing import CpuTimes, Load
 
@@ -21,9 +25,11 @@ _STATISTICS = (
     | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
     | libvirt.VIR_DOMAIN_STATS_VCPU
     | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
 )
-_POOL = "default"
-# Everything cached is read afresh so often, in seconds, in case an event was lost.
+Records = list[tuple[libvirt.virDomain, dict[str, Any]]]
+# Everything cached is read afresh so often, in seconds, in case an event was lost. So is what changes slowly.
 _FORGET_AFTER = 60.0
 # Addresses come and go without an event; asking for them costs a call for each network.
 _LEASES_AFTER = 4.0
@@ -41,18 +47,38 @@ class Machine:
     versions: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Build:
+    """What changes only when somebody works on the host."""
+
+    pools: dict[str, int]
+    images: tuple[str, ...] | None
+    numa: tuple[NumaObservation, ...]
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Use:
+    """How busy a host is: what is remembered of it outlives a connection."""
+
+    load: Load = field(default_factory=Load)
+    demand: Demand = field(default_factory=Demand)
+
+
 @dataclass
 class Reader:
     """Reads one host through one connection, and remembers what need not be asked for again.
 
     :param connection: an open libvirt connection.
-    :param load: carries the smoothed CPU use from an earlier connection to the same host.
+    :param use: what an earlier connection to the same host knew of its use.
     """
 
     host: str
     connection: libvirt.virConnect
-    load: Load = field(default_factory=Load)
+    use: Use = field(default_factory=Use)
     _machine: Machine | None = None
+    _build: Build | None = None
+    _built_at: float = float("-inf")
     _facts: dict[str, DomainFacts] = field(default_factory=dict)
     _facts_since: float = 0.0
     _leases: dict[str, set[str]] = field(default_factory=dict)
@@ -69,20 +95,28 @@ class Reader:
         :raises libvirt.libvirtError: when the host does not answer.
         """
         machine = self._machine = self._machine or self._read_machine()
-        self.load = self.load.after(self._read_cpu_times())
+        build = self._read_build(machine)
+        records = self._read_statistics()
+        self.use = self._use_after(machine, records)
         return HostObservation(
             host=self.host,
             at=now,
             cpu=machine.cpu,
             ram_mib=machine.ram_mib,
-            disk_bytes=self._read_disk_bytes(),
+            # Without a pool for disks that name none nothing is placed there.
+            disk_bytes=build.pools.get(DEFAULT_POOL, 0),
             architecture=machine.architecture,
             accelerator=machine.accelerator,
             versions=machine.versions,
             cpu_features=machine.cpu_features,
             networks=tuple(sorted(self.connection.listNetworks())),
-            load=self.load.value,
-            domains=self._read_domains(),
+            pools=build.pools,
+            numa=build.numa,
+            machines=build.machines,
+            images=build.images,
+            load=self.use.load.value,
+            measured=self.use.demand.measured,
+            domains=self._observe_domains(records),
         )
 
     def _read_machine(self) -> Machine:
@@ -107,21 +141,46 @@ class Reader:
         busy = sum(int(times.get(name, 0)) for name in ("kernel", "user", "intr"))
         return CpuTimes(time.monotonic(), idle, idle + busy)
 
-    def _read_disk_bytes(self) -> int:
-        """What the default pool holds in all; 0 where there is none yet, so that nothing is placed there."""
-        try:
-            return int(self.connection.storagePoolLookupByName(_POOL).info()[1])
-        except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
-                return 0
-            raise
+    def _read_memory(self) -> float | None:
+        """The share of the host's memory that is in use: what it could give up at once is not."""
+        kib = self.connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+        if not kib.get("total"):
+            return None
+        spare = sum(int(kib.get(name, 0)) for name in ("free", "buffers", "cached"))
+        return min(1.0, max(0.0, 1.0 - spare / int(kib["total"])))
 
-    def _read_domains(self) -> tuple[DomainObservation, ...]:
+    def _use_after(self, machine: Machine, records: Records) -> Use:
+        told = {domain.UUIDString(): read_counters(statistics) for domain, statistics in records}
+        counters = {uuid: counters for uuid, counters in told.items() if counters is not None}
+        demand = self.use.demand.after(time.monotonic(), counters, memory=self._read_memory(), threads=machine.cpu)
+        return Use(self.use.load.after(self._read_cpu_times()), demand)
+
+    def _read_build(self, machine: Machine) -> Build:
+        """A host whose default pool is not there yet is being set up: it is looked at each time."""
+        build = self._build
+        fresh = time.monotonic() - self._built_at < _FORGET_AFTER
+        if build is None or not fresh or DEFAULT_POOL not in build.pools:
+            capabilities = self.connection.getCapabilities()
+            build = self._build = Build(
+                pools=read_pools(self.connection),
+                images=read_images(self.connection),
+                numa=read_numa(capabilities),
+                machines=read_machines(capabilities, machine.architecture),
+            )
+            self._built_at = time.monotonic()
+        return build
+
+    def _read_statistics(self) -> Records:
+        """A record of each domain. One whose monitor is busy, or hangs, tells less instead of holding everybody up."""
+        found: Records = self.connection.getAllDomainStats(
+            _STATISTICS, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        )
+        return found
+
+    def _observe_domains(self, records: Records) -> tuple[DomainObservation, ...]:
         if time.monotonic() - self._facts_since > _FORGET_AFTER:
             self._facts.clear()
             self._facts_since = time.monotonic()
-        # A domain whose monitor is busy, or hangs, tells less instead of holding everybody up.
-        records = self.connection.getAllDomainStats(_STATISTICS, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
         leases = self._read_leases() if records else {}
         found = (self._observe(domain, statistics, leases) for domain, statistics in records)
         return tuple(domain for domain in found if domain is not None)

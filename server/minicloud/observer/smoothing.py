@@ -1,4 +1,4 @@
-"""A host's CPU use, smoothed: placement should see the last half minute, not the last blink."""
+"""What is measured, smoothed: placement should see the last half minute, not the last blink."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from math import exp
 
 TIME_CONSTANT = 30.0
 # Two readings closer than this say more about rounding than about load, in seconds.
-_SHORTEST = 1.0
+SHORTEST = 1.0
+
+
+def smoothed(mean: float | None, value: float, elapsed: float) -> float:
+    """An exponentially weighted mean, once so many seconds had that value."""
+    return value if mean is None else mean + (1.0 - exp(-elapsed / TIME_CONSTANT)) * (value - mean)
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,10 @@ class Load:
         if self.last is None:
             return Load(times, self.value)
         elapsed, total = times.at - self.last.at, times.total - self.last.total
-        if elapsed < _SHORTEST:
+        if elapsed < SHORTEST:
             return self
         idle = times.idle - self.last.idle
         if total <= 0 or idle < 0:
             return Load(times, self.value)
         use = min(1.0, max(0.0, 1.0 - idle / total))
-        if self.value is None:
-            return Load(times, use)
-        weight = 1.0 - exp(-elapsed / TIME_CONSTANT)
-        return Load(times, self.value + weight * (use - self.value))
+        return Load(times, smoothed(self.value, use, elapsed))

@@ -16,8 +16,7 @@ from minicloud.services.view.observation import HostObservation
 
 from .address import Unreachable
 from .connection import Opener, close, watch
-from .reading import Reader
-from .smoothing import Load
+from .reading import Reader, Use
 
 # Events come in bursts: after one, wait a moment for its companions before reading, in seconds.
 _GATHER = 0.03
@@ -61,7 +60,7 @@ class HostWatch:
         self._stop = threading.Event()
         self._reader: Reader | None = None
         self._broken = False
-        self._load = Load()
+        self._use = Use()
         self._failures = 0
         self._heard = time.monotonic()
         self._thread = threading.Thread(target=self._observe_forever, name=f"observe-{host}", daemon=True)
@@ -118,7 +117,7 @@ class HostWatch:
 
     def _connect(self) -> Reader:
         connection = self._opener.open()
-        reader = self._reader = Reader(self.host, connection, self._load)
+        reader = self._reader = Reader(self.host, connection, self._use)
         self._broken = False
 
         def on_domain(uuid: str) -> None:
@@ -142,7 +141,7 @@ class HostWatch:
         reader, self._reader = self._reader, None
         if reader is None:
             return False
-        self._load = reader.load
+        self._use = reader.use
         close(reader.connection)
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +31,8 @@ STATUSES: Final = {
     "crashed": "stopped",
     "absent": "unknown",
 }
+# Of a measurement, after the point.
+_DIGITS: Final = 4
 # A VM that was as desired for so long is no longer one that keeps falling over.
 STEADY: Final = timedelta(minutes=5)
 
@@ -82,12 +86,18 @@ def record_silence(ctx: Context, host: str, reason: str, at: datetime | None = N
     return True
 
 
+def _listed(names: Iterable[str] | None) -> list[str] | None:
+    """What nobody has looked at is something else than what is empty."""
+    return None if names is None else [*names]
+
+
 def _is_older(at: datetime, than: datetime | None) -> bool:
     return than is not None and at < than
 
 
 def _measure(deed: Deed, host: HostRow, observation: HostObservation) -> None:
-    """The observer's columns. What placement reads of them, save the load, makes earlier decisions void."""
+    """The observer's columns. What placement reads of them makes earlier decisions void, save what only tells which of
+    several hosts would do better: the load, and the images that are there."""
     measured = {
         "cpu": observation.cpu,
         "ram_mib": observation.ram_mib,
@@ -96,15 +106,21 @@ def _measure(deed: Deed, host: HostRow, observation: HostObservation) -> None:
         "accelerator": observation.accelerator,
         "versions": dict(observation.versions),
         "cpu_features": [*observation.cpu_features],
-        "networks": None if observation.networks is None else [*observation.networks],
+        "networks": _listed(observation.networks),
+        "pools": None if observation.pools is None else dict(observation.pools),
+        "numa": None if observation.numa is None else [asdict(node) for node in observation.numa],
+        "machines": _listed(observation.machines),
     }
     if any(getattr(host, column) != value for column, value in measured.items()):
         for column, value in measured.items():
             setattr(host, column, value)
         host.generation += 1
         host.updated_at = deed.at
+    host.images = _listed(observation.images)
     if observation.load is not None:
         host.load, host.load_at = observation.load, observation.at
+        told = asdict(observation.measured)
+        host.measured = {name: round(value, _DIGITS) for name, value in told.items() if value is not None}
     host.observed_at = observation.at
     host.silent_since, host.silence_reason = None, ""
 

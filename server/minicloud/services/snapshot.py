@@ -6,18 +6,21 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+from minicloud_core.model.host import network_use
 from minicloud_core.model.scheduling import SchedulingSpec
+from minicloud_core.model.vm import DEFAULT_POOL, pool_bytes
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.host import HostView, Power
+from minicloud_core.scheduler.host import HostView, NumaNode, Pool, Power
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.vm_request import with_scheduling
 
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store.allocation import Share
-from minicloud.store.host import HostRow
+from minicloud.store.host import HostRow, Measurement
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
@@ -84,15 +87,18 @@ def request_of(vm_id: str, vm: Share | VmRow, names: VmNames) -> Request:
 
     :param names: the VMs that terms may name.
     """
+    pools = pool_bytes((disk["pool"], disk["size"]) for disk in vm.spec["disks"])
     request = Request(
         vm.cpu,
         vm.ram_mib,
-        vm.disk_bytes,
+        vm.disk_bytes - sum(pools.values()),
         host=vm.spec.get("host"),
         labels=vm.labels,
         project=vm.project,
         architecture=vm.architecture,
         networks=frozenset(nic["network"] for nic in vm.spec["nics"]),
+        pools=pools,
+        image=vm.spec["image"],
         vm=vm_id,
     )
     asked: Mapping[str, Any] = vm.spec.get("scheduling") or {}
@@ -107,7 +113,8 @@ def note_names(names: VmNames, shares: Collection[Share]) -> None:
 
 
 def host_view(row: HostRow) -> HostView:
-    """A host without its VMs."""
+    """A host without its VMs. What it has not told is as if it had none of it, or not known; see decision 14."""
+    nodes = tuple(NumaNode(node["cpu"], node["ram_mib"], node["huge_pages_mib"]) for node in row.numa or ())
     return HostView(
         id=row.name,
         cpu=row.cpu,
@@ -118,17 +125,47 @@ def host_view(row: HostRow) -> HostView:
         cpu_overcommit=row.cpu_overcommit,
         ram_reserved_mib=row.ram_reserved_mib,
         labels=row.labels,
-        load=row.load,
-        load_at=_seconds(row.load_at),
         generation=row.generation,
         architecture=row.architecture or None,
         dedicated=frozenset(row.dedicated or ()),
         power=None if row.power is None else Power(**row.power),
         bandwidth_mbps=row.bandwidth_mbps,
-        cpu_features=frozenset(row.cpu_features or ()),
-        networks=None if row.networks is None else frozenset(row.networks),
+        cpu_features=_names(row.cpu_features or ()),
+        networks=None if row.networks is None else _names(row.networks),
+        machines=_names(row.machines or ()),
+        pools={name: Pool(size) for name, size in (row.pools or {}).items() if name != DEFAULT_POOL},
+        numa=nodes,
+        huge_pages_mib=sum(node.huge_pages_mib for node in nodes),
         failures=tuple(row.failures or ()),
+        **measured_of(row, row.bandwidth_mbps),
     )
+
+
+def measured_of(row: HostRow | Measurement, bandwidth_mbps: int | None) -> dict[str, Any]:
+    """Those fields of a host's view that may change at any time, and refuse no VM.
+
+    :param bandwidth_mbps: of its network, in Mbit/s; None where nobody has said it, and no share of it is known.
+    """
+    told = row.measured or {}
+    return {
+        "load": row.load,
+        "load_at": _seconds(row.load_at),
+        "load_memory": told.get("memory"),
+        "load_pressure": told.get("pressure"),
+        "load_network": network_use(told.get("network_mbps"), bandwidth_mbps),
+        "io_latency_ms": told.get("io_latency_ms"),
+        "images": _names(row.images or ()),
+    }
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    """Names as a set. Hosts that are alike share one: thousands of them know the same features and machine types."""
+    return _shared(tuple(names))
+
+
+@lru_cache(maxsize=4096)
+def _shared(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
 
 
 def _seconds(moment: datetime | None) -> float | None:

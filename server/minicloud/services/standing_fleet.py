@@ -23,9 +23,10 @@ from minicloud_core.scheduler.request import Request
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store import operation as operations
+from minicloud.store.host import Measurement
 from minicloud.store.store import Session
 
-from .snapshot import Snapshot, host_view, let_lapse, note_names, place_name, settle, take_snapshot
+from .snapshot import Snapshot, host_view, let_lapse, measured_of, note_names, place_name, settle, take_snapshot
 from .vm_names import VmNames
 
 # Measurements come all the time and decide little: they are read this often, in seconds, and in less than this share
@@ -34,6 +35,7 @@ _MEASURE_EVERY: Final = 2.0
 _MEASURE_SHARE: Final = 0.05
 # When more hosts than these changed, the fleet is read as a whole: each of them costs a query.
 _MANY: Final = 16
+_UNMEASURED: Final = measured_of(Measurement(), None)
 
 
 class StandingFleet:
@@ -164,7 +166,7 @@ class StandingFleet:
 
 def _lasting(host: HostView) -> HostView:
     """A host without what changes all the time, which is looked after elsewhere."""
-    return replace(host, generation=0, load=None, load_at=None)
+    return replace(host, generation=0, **_UNMEASURED)
 
 
 def _resettle(session: Session, kept: Snapshot, host: str) -> set[str]:
@@ -202,7 +204,6 @@ def _measured(session: Session, kept: Snapshot) -> Snapshot:
     return kept if same else replace(kept, fleet=kept.fleet.with_hosts(views))
 
 
-def _with(host: HostView, measurement: tuple[float | None, datetime | None] | None) -> HostView:
-    load, at = measurement or (None, None)
-    seconds = None if at is None else at.timestamp()
-    return host if (host.load, host.load_at) == (load, seconds) else replace(host, load=load, load_at=seconds)
+def _with(host: HostView, measurement: Measurement | None) -> HostView:
+    now = _UNMEASURED if measurement is None else measured_of(measurement, host.bandwidth_mbps)
+    return host if all(getattr(host, name) == value for name, value in now.items()) else replace(host, **now)

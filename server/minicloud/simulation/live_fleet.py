@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from minicloud_core.model.host import network_use
 from minicloud_core.model.units import MIB, plain_number
+from minicloud_core.model.vm import DEFAULT_POOL, pool_bytes
 
 Row = Mapping[str, Any]
 
@@ -50,27 +52,48 @@ def _host(host: Row) -> dict[str, Any]:
         "bandwidth_mbps": host["bandwidth_mbps"],
         "cpu_features": host["cpu_features"],
         "networks": host["networks"],
+        "pools": {name: _mib(size) for name, size in (host["pools"] or {}).items() if name != DEFAULT_POOL},
+        "numa": [_node(node) for node in host["numa"] or ()],
+        "machines": host["machines"],
+        "images": host["images"],
         "failures": [_seconds(moment) for moment in host["failures"]],
     }
     # That no network is up is something else than that nobody has looked.
     return _said(written) | ({} if host["networks"] is None else {"networks": host["networks"]})
 
 
+def _node(node: Row) -> dict[str, Any]:
+    huge = {"huge_pages": node["huge_pages_mib"]} if node["huge_pages_mib"] else {}
+    return {"cpu": node["cpu"], "ram": node["ram_mib"], **huge}
+
+
 def _load(host: Row) -> dict[str, Any]:
     if host["load"] is None or host["load_at"] is None:
         return {}
-    return {"cpu": host["load"], "at": _seconds(host["load_at"])}
+    told = host["measured"]
+    measured = {
+        "cpu": host["load"],
+        "memory": told.get("memory"),
+        "network": network_use(told.get("network_mbps"), host["bandwidth_mbps"]),
+        "pressure": told.get("pressure"),
+        "io_latency_ms": told.get("io_latency_ms"),
+        "at": _seconds(host["load_at"]),
+    }
+    return {name: value for name, value in measured.items() if value is not None}
 
 
 def _vm(vm: Row, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     asked = vm["scheduling"]
+    pools = pool_bytes((disk["pool"], disk["size"]) for disk in vm["disks"])
     written = {
         "id": vm["id"],
         "name": vm["name"],
         "host": vm["host"],
         "cpu": vm["cpu"],
         "ram": vm["ram"],
-        "disk": _mib(sum(disk["size"] for disk in vm["disks"])),
+        "disk": _mib(sum(disk["size"] for disk in vm["disks"]) - sum(pools.values())),
+        "pools": {name: _mib(size) for name, size in pools.items()},
+        "image": vm["image"],
         "state": vm["status"],
         "labels": vm["labels"],
         "networks": sorted({nic["network"] for nic in vm["nics"]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -54,9 +55,16 @@ class HostRow(Base):
     versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
     cpu_features: Mapped[list[Any] | None] = mapped_column(default=list)
     networks: Mapped[list[Any] | None]
+    # Bytes by name.
+    pools: Mapped[dict[str, Any] | None]
+    numa: Mapped[list[Any] | None]
+    machines: Mapped[list[Any] | None]
+    images: Mapped[list[Any] | None]
     # Unix seconds.
     failures: Mapped[list[Any] | None] = mapped_column(default=list)
+    # CPU use, what else was measured, and when both were.
     load: Mapped[float | None]
+    measured: Mapped[dict[str, Any] | None]
     load_at: Mapped[datetime | None]
     observed_at: Mapped[datetime | None]
     silent_since: Mapped[datetime | None]
@@ -68,7 +76,7 @@ class HostRow(Base):
 
 # Written once: to put them together anew costs three times what the database takes to answer them.
 _EVERYTHING: Final = select(HostRow).order_by(HostRow.name)
-_MEASUREMENTS: Final = select(HostRow.name, HostRow.load, HostRow.load_at)
+_MEASUREMENTS: Final = select(HostRow.name, HostRow.load, HostRow.measured, HostRow.images, HostRow.load_at)
 _LOCK_ALL: Final = _EVERYTHING.with_for_update(key_share=True).execution_options(populate_existing=True)
 _ADVANCE_ALL: Final = (
     update(HostRow.__table__)  # type: ignore[arg-type]
@@ -114,9 +122,19 @@ def everything(session: Session) -> Sequence[HostRow]:
     return session.scalars(_EVERYTHING).all()
 
 
-def measurements(session: Session) -> Mapping[str, tuple[float | None, datetime | None]]:
-    """Each host's load, and when it was measured."""
-    return {row[0]: (row[1], row[2]) for row in session.execute(_MEASUREMENTS)}
+@dataclass(frozen=True)
+class Measurement:
+    """What was last measured of a host: its CPU use, whatever else, and when; and the images that lie there."""
+
+    load: float | None = None
+    measured: Mapping[str, float] | None = None
+    images: Collection[str] | None = None
+    load_at: datetime | None = None
+
+
+def measurements(session: Session) -> Mapping[str, Measurement]:
+    """What was last measured of each host."""
+    return {row[0]: Measurement(*row[1:]) for row in session.execute(_MEASUREMENTS)}
 
 
 def named(session: Session, names: Collection[str]) -> Mapping[str, HostRow]:

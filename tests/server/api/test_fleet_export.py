@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from minicloud.services import observation
+from minicloud.services.snapshot import host_view
+from minicloud.services.view.observation import Measurements, NumaObservation
 from minicloud.simulation.live_fleet import live_fleet
+from minicloud.store import host as hosts
+from minicloud_core.model.units import GIB
 from minicloud_core.scheduler.document import read_fleet
 from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.host import Pool
 
 from .conftest import Cloud
 
@@ -71,6 +77,35 @@ def test_what_was_seen_of_a_host_is_told(cloud: Cloud) -> None:
     assert (first["cpu_features"], first["networks"]) == (["aes", "avx2"], [])
     assert second["networks"] == ["back", "default"]
     assert "cpu_features" not in second
+
+
+def test_what_a_host_reports_is_told(cloud: Cloud) -> None:
+    cloud.call("POST", "/v1/hosts", {"name": "node1", "address": "10.77.0.11", "bandwidth_mbps": 1000})
+    cloud.world.observe(
+        "node1",
+        pools={"default": 100 * GIB, "fast": 10 * GIB},
+        numa=(NumaObservation(0, 2, 4096, 1024), NumaObservation(1, 2, 4000)),
+        machines=("pc", "q35"),
+        images=("tiny",),
+        load=0.25,
+        measured=Measurements(memory=0.5, network_mbps=100.0, io_latency_ms=2.0),
+    )
+    cloud.create("db1", disks=["1G", {"size": "3G", "pool": "fast"}], host="node1")
+    document = exported(cloud)
+    (told, *_others), (vm,) = document["hosts"], document["vms"]
+    assert (told["pools"], told["machines"], told["images"]) == ({"fast": 10240}, ["pc", "q35"], ["tiny"])
+    assert told["numa"] == [{"cpu": 2, "ram": 4096, "huge_pages": 1024}, {"cpu": 2, "ram": 4000}]
+    at = cloud.world.clock.at.timestamp()
+    assert told["load"] == {"cpu": 0.25, "memory": 0.5, "network": 0.1, "io_latency_ms": 2.0, "at": at}
+    assert (vm["disk"], vm["pools"], vm["image"]) == (1024, {"fast": 3072}, "tiny")
+    # What the library reads is what the service itself places by.
+    with cloud.world.ctx.read() as session:
+        row = hosts.find(session, "node1")
+        assert row is not None
+        view = host_view(row)
+    fleet = read(document)
+    assert replace(fleet.hosts[0], generation=view.generation) == view
+    assert fleet.pools.on(0) == {"fast": Pool(10 * GIB, 3 * GIB)}
 
 
 def test_what_vms_ask_of_each_other_is_told_by_id(cloud: Cloud) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from minicloud.services import event, host, observation, operation
-from minicloud.services.view.observation import DomainObservation
+from minicloud.services.view.observation import DomainObservation, Measurements, NumaObservation
 from minicloud.services.view.operation import Outcome
+from minicloud_core.model.units import GIB
 
 from tests.server.world import ADMIN, START, World
 
@@ -53,6 +56,41 @@ def test_only_what_placement_reads_moves_the_generation(fleet: World) -> None:
     assert fleet.get_host("node1").generation == before
     fleet.observe("node1", ram_mib=4096)
     assert fleet.get_host("node1").generation == before + 1
+
+
+def test_what_a_host_tells_of_itself_is_kept(fleet: World) -> None:
+    nodes = (NumaObservation(0, 2, 4096, 1024), NumaObservation(8, 2, 4000))
+    pools = {"default": 100 * GIB, "fast": 10 * GIB}
+    measured = Measurements(memory=0.5, pressure=0.01, io_latency_ms=1.23456789)
+    told = {"pools": pools, "numa": nodes, "machines": ("pc", "q35"), "images": ("tiny",)}
+    fleet.observe("node1", load=0.25, measured=measured, **told)
+    view = fleet.get_host("node1")
+    assert (view.pools, view.machines, view.images) == (pools, ("pc", "q35"), ("tiny",))
+    assert view.numa == (
+        {"id": 0, "cpu": 2, "ram_mib": 4096, "huge_pages_mib": 1024},
+        {"id": 8, "cpu": 2, "ram_mib": 4000, "huge_pages_mib": 0},
+    )
+    assert view.measured == {"memory": 0.5, "pressure": 0.01, "io_latency_ms": 1.2346}
+    untold = fleet.get_host("node2")
+    assert (untold.pools, untold.numa, untold.machines, untold.images) == (None, None, None, None)
+    assert untold.measured == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "moves"),
+    [
+        ({"pools": {"default": 1, "fast": 2}}, 1),
+        ({"numa": (NumaObservation(0, 4, 8192),)}, 1),
+        ({"machines": ("q35",)}, 1),
+        ({"images": ("tiny", "debian-12")}, 0),
+        ({"load": 0.5, "measured": Measurements(memory=0.9)}, 0),
+    ],
+)
+def test_what_may_refuse_a_vm_makes_earlier_decisions_void(fleet: World, told: dict[str, Any], moves: int) -> None:
+    before = fleet.get_host("node1").generation
+    for _again in range(2):
+        fleet.observe("node1", **told)
+        assert fleet.get_host("node1").generation == before + moves
 
 
 def test_domains_are_replaced_and_others_are_shown_unmanaged(fleet: World) -> None:

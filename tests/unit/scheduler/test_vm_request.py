@@ -43,6 +43,7 @@ def test_everything_that_a_spec_asks_is_asked() -> None:
         project="shop",
         architecture="x86_64",
         networks=frozenset({"default"}),
+        image="tiny",
         host_labels={"disk": "nvme"},
         group="db",
         affinity=("vm:vm-3", "tier=web"),

@@ -59,6 +59,11 @@ class HostView:
     :param load: measured CPU use, 0 to 1, smoothed; None before it was measured.
     :param cpu_features: what guests' CPUs have there; empty when it cannot tell.
     :param networks: libvirt networks that are up; None before it was observed.
+    :param pools: what its storage pools hold in all, in bytes, by name; None before it was observed.
+    :param numa: its NUMA nodes, each ``{"id", "cpu", "ram_mib", "huge_pages_mib"}``; None where it cannot tell.
+    :param machines: machine types that it offers; ``images``: those that lie there. None where it cannot tell.
+    :param measured: what is known of ``memory``, ``pressure``, ``network_mbps`` and ``io_latency_ms``, as
+        ``Measurements`` has them; measured with the load.
     :param failures: when it went silent lately, the oldest first.
     :param fence_agent: the agent's name; None when there is none. Its options are never shown.
     """
@@ -89,6 +94,11 @@ class HostView:
     bandwidth_mbps: int | None
     cpu_features: tuple[str, ...]
     networks: tuple[str, ...] | None
+    pools: Mapping[str, int] | None
+    numa: tuple[Mapping[str, int], ...] | None
+    machines: tuple[str, ...] | None
+    images: tuple[str, ...] | None
+    measured: Mapping[str, float]
     failures: tuple[datetime, ...]
     fence_agent: str | None
     generation: int
@@ -170,6 +180,11 @@ def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> Host
         bandwidth_mbps=row.bandwidth_mbps,
         cpu_features=tuple(row.cpu_features or ()),
         networks=None if row.networks is None else tuple(row.networks),
+        pools=row.pools,
+        numa=None if row.numa is None else tuple(row.numa),
+        machines=None if row.machines is None else tuple(row.machines),
+        images=None if row.images is None else tuple(row.images),
+        measured=row.measured or {},
         failures=tuple(datetime.fromtimestamp(moment, UTC) for moment in row.failures or ()),
         fence_agent=None if row.fence is None else str(row.fence["agent"]),
         generation=row.generation,

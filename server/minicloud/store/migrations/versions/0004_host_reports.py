@@ -1,15 +1,25 @@
-"""What hosts tell of themselves: pools, NUMA nodes, images, measurements."""
+"""What hosts tell of themselves: pools, NUMA nodes, machine types, images, and measurements beside the CPU's."""
 
-from __future__ import annotations
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+# Spelt out here: a migration means the same for ever, whatever the models become.
+JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """Null is for what nobody has seen."""
+    op.add_column("hosts", sa.Column("pools", JSON, nullable=True))
+    op.add_column("hosts", sa.Column("numa", JSON, nullable=True))
+    op.add_column("hosts", sa.Column("machines", JSON, nullable=True))
+    op.add_column("hosts", sa.Column("images", JSON, nullable=True))
+    op.add_column("hosts", sa.Column("measured", JSON, nullable=True))
 
 
 def downgrade() -> None:
