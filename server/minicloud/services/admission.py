@@ -116,7 +116,7 @@ def _together(
 ) -> Answer:
     """:param alone: lock every host first."""
     with ctx.fleet.lent(to_take=True) as fleet, ctx.write("operations") as session:
-        ledger = Ledger(session, wishes, shared=keys)
+        ledger = Ledger(session, wishes, now=ctx.clock.now(), shared=keys)
         if alone:
             hosts.lock_all(session)
         scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())

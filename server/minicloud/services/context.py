@@ -142,8 +142,8 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Context:
-    """Where services work. ``signing_key`` signs the URLs that hosts fetch images by; ``creates`` wait in
-    line, and ``fleet`` is kept between placements."""
+    """Where services work. ``signing_key`` signs the URLs that hosts fetch images by; ``creates`` and
+    ``reservations`` wait in lines of their own, and ``fleet`` is kept between placements."""
 
     store: Store
     settings: Settings
@@ -153,6 +153,7 @@ class Context:
     entropy: Entropy = field(default_factory=SystemEntropy)
     policy: PolicySource = DEFAULT
     creates: Turns[Any, Any] = field(default_factory=Turns)
+    reservations: Turns[Any, Any] = field(default_factory=Turns)
     fleet: StandingFleet = field(default_factory=StandingFleet)
 
     @contextmanager

@@ -50,7 +50,7 @@ def _rehearse(ctx: Context, wish: VmWish) -> VmCreation:
     """What would happen."""
     with ctx.fleet.lent() as fleet, ctx.read() as session:
         scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
-        ledger = Ledger(session, [wish], lock=False)
+        ledger = Ledger(session, [wish], now=ctx.clock.now(), lock=False)
         asked = examine(ctx, session, ledger, fleet.names, replace(wish, claim=None, idempotency=None), number=0)
         if isinstance(asked, VmCreation):
             return asked

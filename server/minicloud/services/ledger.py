@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import cached_property
 
 from minicloud_core.model.errors import NotFoundError
 
@@ -15,16 +17,15 @@ from minicloud.store.project import ProjectRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import quota, recall
+from . import quota, recall, usage
 from .vm_wish import VmWish, image_of
-
-_NOTHING = (0, 0, 0, 0)
 
 
 class Ledger:
     """Locks the Idempotency-Keys and the projects of all, in one order for everybody, so that no two wait for each
     other; then counts what the transaction itself takes of a project.
 
+    :param now: against which is told which reservations count.
     :param shared: scopes and Idempotency-Keys that count for all.
     :param lock: False to look and change nothing: nothing is locked then.
     """
@@ -34,18 +35,18 @@ class Ledger:
         session: Session,
         wishes: Collection[VmWish],
         *,
+        now: datetime,
         shared: Collection[tuple[str, str]] = (),
         lock: bool = True,
     ) -> None:
-        self._session, self._lock = session, lock
+        self._session, self._wishes, self._lock = session, wishes, lock
         own = {recall.name_of(wish.actor, wish.idempotency) for wish in wishes if wish.idempotency}
         for scope, key in sorted({*own, *shared}) if lock else ():
             keys.lock(session, scope, key)
         names = sorted({wish.project for wish in wishes})
         self._projects = projects.lock_many(session, names) if lock else projects.named(session, names)
         limited = [name for name, row in self._projects.items() if quota.limits(row)]
-        self._used = dict(vms.usage(session, limited)) if limited else {}
-        self._vms = vms.named(session, names, {wish.spec.name for wish in wishes})
+        self._used = dict(usage.of_projects(session, limited, now)) if limited else {}
         self._images: dict[str, ImageRow | None] = {}
 
     def project(self, name: str) -> ProjectRow:
@@ -59,6 +60,10 @@ class Ledger:
         """The VM of that name, which is not deleted."""
         return self._vms.get((wish.project, wish.spec.name))
 
+    @cached_property
+    def _vms(self) -> Mapping[tuple[str, str], VmRow]:
+        return vms.named(self._session, self._projects, {wish.spec.name for wish in self._wishes})
+
     def image(self, wish: VmWish) -> ImageRow:
         """The wish's image, which nobody may remove while it is locked.
 
@@ -71,10 +76,12 @@ class Ledger:
 
     def check_quota(self, wish: VmWish, image: ImageRow) -> None:
         """:raises QuotaError: when the project may not have it."""
-        quota.check(self.project(wish.project), self._used.get(wish.project, _NOTHING), wish.amounts(image))
+        quota.check(self.project(wish.project), self._used.get(wish.project, usage.NOTHING), wish.amounts(image))
 
     def charge(self, wish: VmWish, image: ImageRow) -> None:
         """Count a VM that will be written."""
-        used = self._used.get(wish.project, _NOTHING)
-        vm, cpu, ram_mib, disk_bytes = wish.amounts(image)
-        self._used[wish.project] = (used[0] + vm, used[1] + cpu, used[2] + ram_mib, used[3] + disk_bytes)
+        self._used[wish.project] = usage.plus(self._used.get(wish.project, usage.NOTHING), wish.amounts(image))
+
+    def refund(self, wish: VmWish, image: ImageRow) -> None:
+        """Count one no longer that was charged, and will not be written."""
+        self._used[wish.project] = usage.less(self._used[wish.project], wish.amounts(image))

@@ -8,11 +8,11 @@ from minicloud_core.model.errors import ConflictError, InputError, NotFoundError
 from minicloud_core.model.name import check_name
 
 from minicloud.store import project as projects
-from minicloud.store import vm as vms
 from minicloud.store.project import ProjectRow
 from minicloud.store.store import Session
 
 from . import audit, recall
+from . import usage as usages
 from .authorisation import may_see, require_admin
 from .context import Actor, Context, Idempotency
 from .cursor import check_limit, cut
@@ -41,7 +41,7 @@ def create(
     _check(name, quota)
     with ctx.write() as session:
         if recall.look_up(ctx, session, actor, idempotency) is not None:
-            return _show(session, _need(session, name))
+            return _show(ctx, session, _need(session, name))
         if projects.find(session, name) is not None:
             raise ConflictError(f"There is a project {name} already", hint="change its quota instead")
         now = ctx.clock.now()
@@ -51,7 +51,7 @@ def create(
             session.add(row)
             audit.note(ctx, session, actor, "project.create", name, project=name, **asdict(quota))
             recall.remember(ctx, session, actor, idempotency, {"project": name})
-        return _show(session, row)
+        return _show(ctx, session, row)
 
 
 def get(ctx: Context, actor: Actor, name: str) -> ProjectView:
@@ -62,7 +62,7 @@ def get(ctx: Context, actor: Actor, name: str) -> ProjectView:
     with ctx.read() as session:
         if not may_see(actor, name):
             raise NotFoundError(f"There is no project {name}")
-        return _show(session, _need(session, name))
+        return _show(ctx, session, _need(session, name))
 
 
 def list(ctx: Context, actor: Actor, *, limit: int = 50, cursor: str | None = None) -> Page[ProjectView]:
@@ -70,9 +70,9 @@ def list(ctx: Context, actor: Actor, *, limit: int = 50, cursor: str | None = No
     check_limit(limit)
     with ctx.read() as session:
         if actor.project is not None:
-            return Page((_show(session, _need(session, actor.project)),))
+            return Page((_show(ctx, session, _need(session, actor.project)),))
         rows = projects.page(session, after=cursor, limit=limit + 1)
-        usage = vms.usage(session, [row.name for row in rows])
+        usage = usages.of_projects(session, [row.name for row in rows], ctx.clock.now())
         return cut(rows, limit, lambda row: _view(row, usage.get(row.name)), lambda row: row.name)
 
 
@@ -95,7 +95,7 @@ def set_quota(
     _check(name, quota)
     with ctx.write() as session:
         if recall.look_up(ctx, session, actor, idempotency) is not None:
-            return _show(session, _need(session, name))
+            return _show(ctx, session, _need(session, name))
         row = projects.lock(session, name) or _need(session, name)
         if dry_run:
             session.expunge(row)
@@ -104,7 +104,7 @@ def set_quota(
         if not dry_run:
             audit.note(ctx, session, actor, "project.set_quota", name, project=name, **asdict(quota))
             recall.remember(ctx, session, actor, idempotency, {"project": name})
-        return _show(session, row)
+        return _show(ctx, session, row)
 
 
 def _check(name: str, quota: Quota) -> None:
@@ -128,8 +128,8 @@ def _write(row: ProjectRow, quota: Quota) -> None:
     row.ram_mib_limit, row.disk_bytes_limit = quota.ram_mib, quota.disk_bytes
 
 
-def _show(session: Session, row: ProjectRow) -> ProjectView:
-    return _view(row, vms.usage(session, [row.name]).get(row.name))
+def _show(ctx: Context, session: Session, row: ProjectRow) -> ProjectView:
+    return _view(row, usages.of_projects(session, [row.name], ctx.clock.now()).get(row.name))
 
 
 def _view(row: ProjectRow, used: tuple[int, int, int, int] | None) -> ProjectView:

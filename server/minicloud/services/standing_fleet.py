@@ -99,7 +99,7 @@ class StandingFleet:
     def hold(self, reservation: str, host: str, request: Request, until: datetime) -> None:
         """Give a reservation its room. To be called while the fleet is lent, after ``scheduler``."""
         assert self._kept is not None and self._scheduler is not None
-        self._scheduler.take(reservation, host, request)
+        self._scheduler.settle(reservation, host, request)
         self._kept.deadlines.note(reservation, host, until)
 
     def let_go(self, reservation: str) -> None:

@@ -258,7 +258,7 @@ def touch(world: World, name: str) -> None:
 def elsewhere(world: World) -> World:
     """Another service on the same database."""
     other = World.__new__(World)
-    other.ctx, other.clock = replace(world.ctx, creates=Turns(), fleet=StandingFleet()), world.clock
+    other.ctx, other.clock = replace(world.ctx, creates=Turns(), reservations=Turns(), fleet=StandingFleet()), world.clock
     return other
 
 
