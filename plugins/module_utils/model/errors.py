@@ -9,9 +9,9 @@ exit codes are derived from the class once, at each edge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,13 @@ class NoCapacityError(MinicloudError):
     title = "No host can take this VM"
 
 
+class BatchError(MinicloudError):
+    """Of a batch, or of a group of it, not all may be, and so none is made."""
+
+    code = "minicloud.batch.refused"
+    title = "What is made all or none cannot be made"
+
+
 class QuotaError(MinicloudError):
     code = "minicloud.project.quota_exceeded"
     title = "The project's quota does not allow this"
@@ -190,3 +197,21 @@ class ImageError(MinicloudError):
 class FenceError(MinicloudError):
     code = "minicloud.host.fence_failed"
     title = "The host could not be fenced"
+
+
+def read_error(mapping: Mapping[str, Any]) -> MinicloudError:
+    """The error of that code: the inverse of ``MinicloudError.to_mapping``."""
+    kind = _KINDS.get(mapping["code"], MinicloudError)
+    if issubclass(kind, InputError):
+        problems = [Problem(**problem) for problem in mapping.get("errors", ())]
+        return kind(problems, message=mapping["message"])
+    return kind(mapping["message"], hint=mapping.get("hint", ""), details=mapping.get("details"))
+
+
+def _below(kind: type[MinicloudError]) -> Iterator[type[MinicloudError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+_KINDS: Final = {kind.code: kind for kind in _below(MinicloudError)}

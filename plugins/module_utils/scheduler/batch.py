@@ -103,7 +103,7 @@ def place_batch(fleet: Fleet, batch: Batch, policy: Policy = BALANCED, *, now: f
 def rehearse_batch(scheduler: Scheduler, batch: Batch, *, now: float) -> BatchDecision:
     """The same by a scheduler that is at work, on its own fleet, which is as it was afterwards: nothing is copied.
 
-    Every decision is put down. Nobody else may use the fleet meanwhile, and nobody at all once this has failed half-way.
+    Every decision is put down. Nobody else may use the fleet meanwhile; if this fails half-way, nobody may any more.
 
     :raises ValueError: when a VM of the batch is in the fleet already; the fleet is untouched then.
     """

@@ -79,7 +79,7 @@ class Decision:
             account.accepted(HOSTS_SHOWN),
             account.refused(HOSTS_SHOWN),
             account.obstacles(),
-            () if self.host is not None else account.remedies(),
+            self.remedies,
         )
 
     def to_mapping(self) -> dict[str, Any]:
@@ -94,7 +94,6 @@ class Decision:
     def record(self) -> dict[str, Any]:
         """The same, as it is kept: see ``record.unpack``."""
         account = self.recall()
-        remedies = () if self.host is not None else account.remedies()
         return {
             "host": self.host,
             "policy": self.policy,
@@ -106,12 +105,12 @@ class Decision:
             "accepted": account.columns(HOSTS_SHOWN),
             "refused": [refusal.to_mapping() for refusal in account.refused(HOSTS_SHOWN)],
             "obstacles": [obstacle.to_mapping() for obstacle in account.obstacles()],
-            "remedies": [remedy.to_mapping() for remedy in remedies],
+            "remedies": [remedy.to_mapping() for remedy in self.remedies],
         }
 
     def put_down(self) -> Decision:
-        """The same, with its record read: to be called while the fleet is as it was decided by."""
-        _record = self.record
+        """The same, with all read that it is asked for: to be called while the fleet is as it was decided by."""
+        _record, _told = self.record, self.told if self.host is None else None
         return self
 
     def no_capacity(self) -> NoCapacityError:
