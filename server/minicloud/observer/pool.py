@@ -9,6 +9,8 @@ from typing import Final
 
 import libvirt
 
+# Pools for what is no disk of a VM: serial logs, images.
+_OWN: Final = "minicloud-"
 # The image cache, which onboarding makes a pool of so that it can be looked into from here.
 IMAGE_POOL: Final = "minicloud-images"
 # An image's folder there: its name, and what tells its content from others of that name.
@@ -16,12 +18,13 @@ _FOLDER: Final = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*?)(-[0-9a-f]{12})+")
 
 
 def read_pools(connection: libvirt.virConnect) -> dict[str, int]:
-    """What each active pool holds in all, in bytes, by name."""
+    """What each active pool for disks holds in all, in bytes, by name."""
     found = {}
     for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         # One that goes while it is looked at is left out.
         with suppress(libvirt.libvirtError):
-            found[pool.name()] = int(pool.info()[1])
+            if not pool.name().startswith(_OWN):
+                found[pool.name()] = int(pool.info()[1])
     return dict(sorted(found.items()))
 
 

@@ -48,6 +48,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateLibvirtd
     try:
         daemon.add_pool("default", folder / "pool")
         daemon.add_pool("minicloud-console", folder / "console")
+        daemon.add_pool("minicloud-images", folder / "images")
         yield daemon
     finally:
         daemon.stop()
@@ -143,6 +144,46 @@ def test_a_host_shows_what_it_is(start_watch: StartWatch, notebook: Notebook) ->
     assert {"sse2", "lm", "cx8"} <= set(seen.cpu_features)
     assert seen.networks == ()
     assert seen.load is None
+    # The test's kernel may show a container more memory than its nodes have, or less.
+    assert seen.numa
+    assert sum(node.cpu for node in seen.numa) == seen.cpu
+    assert all(node.ram_mib > node.huge_pages_mib >= 0 for node in seen.numa)
+    assert seen.machines is not None
+    assert {"pc", "q35", "microvm"} <= set(seen.machines)
+    assert seen.measured.memory is not None
+    assert 0 < seen.measured.memory < 1
+    assert seen.measured.pressure is None
+
+
+def test_pools_for_disks_are_told_and_images_by_their_folders(
+    daemon: PrivateLibvirtd, start_watch: StartWatch, notebook: Notebook
+) -> None:
+    cache = daemon.folder.parent / "images"
+    folders = [cache / "tiny-0123456789ab-0123456789ab", cache / ".debian-12-0123456789ab.partial"]
+    for folder in folders:
+        folder.mkdir()
+    try:
+        start_watch()
+        wait_for(lambda: notebook.observations)
+    finally:
+        for folder in folders:
+            folder.rmdir()
+    seen = notebook.observations[0]
+    assert seen.pools == {"default": seen.disk_bytes}
+    assert seen.images == ("tiny",)
+
+
+def test_what_guests_use_is_measured_from_the_second_reading_on(
+    start_watch: StartWatch, notebook: Notebook, guest: libvirt.virDomain
+) -> None:
+    guest.create()
+    start_watch(interval=1.1)
+    wait_for(lambda: notebook.observations and notebook.observations[-1].measured.pressure is not None)
+    measured = notebook.observations[-1].measured
+    assert measured.pressure is not None
+    assert 0 <= measured.pressure <= 1
+    # A guest without disks and cards sends nothing, and waits for none.
+    assert (measured.network_mbps, measured.io_latency_ms) == (0, None)
 
 
 def test_load_is_measured_from_the_second_reading_on(start_watch: StartWatch, notebook: Notebook) -> None:

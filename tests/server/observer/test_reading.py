@@ -1,0 +1,66 @@
+"""What a reading asks of a host: little, and what changes slowly not each time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+from minicloud.observer import reading
+from minicloud.observer.reading import Reader
+
+from tests.integration.hypervisor.private_libvirtd import PrivateLibvirtd
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class CountingConnection:
+    """A connection to a real libvirtd that counts what is asked of it."""
+
+    def __init__(self, connection: libvirt.virConnect) -> None:
+        self._connection = connection
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def ask(*arguments: Any) -> Any:
+            self.asked[name] += 1
+            return getattr(self._connection, name)(*arguments)
+
+        return ask
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateLibvirtd]:
+    daemon = PrivateLibvirtd(tmp_path_factory.mktemp("read") / "d", "read")
+    daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def connection(daemon: PrivateLibvirtd) -> Iterator[CountingConnection]:
+    opened = libvirt.open(daemon.uri)
+    yield CountingConnection(opened)
+    opened.close()
+
+
+def test_a_host_that_is_being_set_up_is_looked_at_each_time(
+    daemon: PrivateLibvirtd, connection: CountingConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader("node1", connection)  # type: ignore[arg-type]
+    seen = reader.read(NOW)
+    assert (seen.disk_bytes, seen.pools, seen.images) == (0, {}, None)
+    daemon.add_pool("default", tmp_path / "pool")
+    seen = reader.read(NOW)
+    assert seen.pools == {"default": seen.disk_bytes}
+    assert seen.disk_bytes > 0
+    daemon.add_pool("fast", tmp_path / "fast")
+    connection.asked.clear()
+    assert reader.read(NOW).pools == {"default": seen.disk_bytes}
+    assert connection.asked == {"getAllDomainStats": 1, "getMemoryStats": 1, "getCPUStats": 1, "listNetworks": 1}
+    monkeypatch.setattr(reading, "_FORGET_AFTER", 0.0)
+    assert set(reader.read(NOW).pools or ()) == {"default", "fast"}
