@@ -161,7 +161,7 @@ class Absorption:
         """Chunks that are free on hosts that take VMs."""
         fleet = self._board.fleet
         cpu = np.maximum(cpu_free, 0).astype(np.int64) * _CHUNKS // self._cpu_unit
-        ram = np.maximum(ram_free, 0) * _CHUNKS // self._ram_unit
+        ram = np.maximum(ram_free, 0).astype(np.int64) * _CHUNKS // self._ram_unit
         room: Integers = np.where(fleet.placeable[rows] & ~fleet.cordoned[rows], np.minimum(cpu, ram), 0)
         return room
 
