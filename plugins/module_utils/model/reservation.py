@@ -87,15 +87,3 @@ def _check_ttl(value: Any) -> list[Problem]:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= TTL_MAX):
         return []
     return [Problem("ttl", f"{value!r} is not a time to hold room for", f"seconds, a whole number from 1 to {TTL_MAX}")]
-
-
-def exceeding(needs: Mapping[str, Any], held: Mapping[str, Any]) -> list[Problem]:
-    """What a VM needs more of than a reservation holds; nothing when it goes in. Pure.
-
-    :param needs: numbers by the field that asks for them; ``held`` likewise.
-    """
-    return [
-        Problem(field, f"{number} wanted, {held.get(field, 0)} reserved", f"{held.get(field, 0)} or less")
-        for field, number in needs.items()
-        if number > held.get(field, 0)
-    ]

@@ -25,10 +25,11 @@ from minicloud.store import placement as placements
 from minicloud.store import vm as vms
 from minicloud.store.image import ImageRow
 from minicloud.store.operation import OperationRow
+from minicloud.store.reservation import ReservationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import allocation, audit, lease, placement_record, recall
+from . import allocation, audit, lease, placement_record, recall, reserved_room
 from .allocation import OvertakenError
 from .command import create_command
 from .context import SYSTEM, Actor, Context, Idempotency
@@ -47,12 +48,16 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Asked:
-    """A wish that may be: what it asks of a host, and the number that its VM will have."""
+    """A wish that may be: what it asks of a host, and the number that its VM will have.
+
+    :param room: the reservation whose room it is to have; None for any room.
+    """
 
     wish: VmWish
     image: ImageRow
     number: int
     request: Request
+    room: ReservationRow | None = None
 
     @property
     def vm(self) -> str:
@@ -143,9 +148,22 @@ class Admission:
         """See :func:`examine`."""
         return examine(self.ctx, self.session, self.ledger, self.fleet.names, wish, number=number)
 
+    def place(self, asked: Asked) -> Decision:
+        """Where a wish goes.
+
+        :raises InputError: when it needs more than the room holds that it is to have.
+        """
+        if asked.room is not None:
+            return reserved_room.place(self.scheduler, asked.room, asked.request, now=self.now)
+        return self.scheduler.place(asked.request, now=self.now)
+
     def take(self, asked: Asked, host: str) -> None:
         """Give a wish its room, and count it against its project's quota."""
-        self.ledger.charge(asked.wish, asked.image)
+        if asked.room is not None:
+            # It counts against the quota already, for as much at least.
+            self.fleet.let_go(asked.room.id)
+        else:
+            self.ledger.charge(asked.wish, asked.image)
         self.scheduler.take(asked.vm, host, asked.request)
         there = self.scheduler.fleet.host(host) if self.scheduler.counts_creates else None
         if there is not None:
@@ -160,7 +178,11 @@ class Admission:
         placement_record.make_room(self.session, [one for one in decided if isinstance(one, Refusal)])
         admitted = [one for one in decided if isinstance(one, Admitted)]
         shares = Counter(one.host for one in admitted)
+        shares.subtract(one.host for one in admitted if one.asked.room is not None)
         allocation.advance(Deed.of(self.ctx, self.session, SYSTEM), self.fleet, shares)
+        for one in admitted:
+            if one.asked.room is not None:
+                reserved_room.use(Deed.of(self.ctx, self.session, one.asked.wish.actor), one.asked.room, one.asked.vm)
         written = _write(self.ctx, self.session, admitted)
         return [self._answer(one, written) for one in decided]
 
@@ -187,11 +209,11 @@ def _one_by_one(admission: Admission, wishes: Sequence[VmWish]) -> list[Decided]
 def _decide(admission: Admission, wish: VmWish, number: int) -> Decided:
     try:
         asked = admission.examine(wish, number)
+        if isinstance(asked, VmCreation):
+            return asked
+        decision = admission.place(asked)
     except MinicloudError as error:
         return error
-    if isinstance(asked, VmCreation):
-        return asked
-    decision = admission.scheduler.place(asked.request, now=admission.now)
     if decision.host is None:
         return Refusal.of(wish, decision)
     admitted = Admitted.of(asked, decision)
@@ -212,8 +234,10 @@ def examine(
     if answer is not None:
         return answer
     image = ledger.image(wish)
-    ledger.check_quota(wish, image)
-    return Asked(wish, image, number, wish.request(image, names, vm_id(number)))
+    room = reserved_room.find(session, wish, ctx.clock.now())
+    if room is None:
+        ledger.check_quota(wish, image)
+    return Asked(wish, image, number, wish.request(image, names, vm_id(number)), room)
 
 
 def _answered(ctx: Context, session: Session, ledger: Ledger, wish: VmWish) -> VmCreation | None:

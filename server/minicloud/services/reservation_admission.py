@@ -174,7 +174,7 @@ def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling
         "ram_mib": ram_mib,
         "disk_bytes": disk_bytes,
         "architecture": image.architecture,
-        "spec": item.needs.to_mapping(),
+        "spec": room.spec.to_mapping(),
         "decision": record,
         "actor": wish.actor.name,
         "request_id": wish.actor.request_id,

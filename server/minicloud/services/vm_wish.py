@@ -30,6 +30,7 @@ class VmWish:
     """A create as it was asked for.
 
     :param claim: the name of a terminal that will carry the operation out itself, for ``lease_seconds`` to begin with.
+    :param reservation: the id of the reservation whose room it is to have; None for any room.
     """
 
     actor: Actor
@@ -38,12 +39,17 @@ class VmWish:
     claim: str | None = None
     lease_seconds: float = 60
     idempotency: Idempotency | None = None
+    reservation: str | None = None
 
     @property
     def keys(self) -> frozenset[Hashable]:
-        """Its name, which is taken once, and its Idempotency-Key, which answers once."""
-        name: Hashable = ("name", self.project, self.spec.name)
-        return frozenset({name} if self.idempotency is None else {name, ("key", self.idempotency.key)})
+        """Its name and its reservation, which are taken once, and its Idempotency-Key, which answers once."""
+        keys: set[Hashable] = {("name", self.project, self.spec.name)}
+        if self.idempotency is not None:
+            keys.add(("key", self.idempotency.key))
+        if self.reservation is not None:
+            keys.add(("reservation", self.reservation))
+        return frozenset(keys)
 
     def amounts(self, image: ImageRow) -> tuple[int, int, int, int]:
         """What it counts against a quota: one VM, its virtual CPUs, MiB and bytes."""
