@@ -49,10 +49,24 @@ class Nic(Shape):
     model: str
 
 
+class Preemption(Shape):
+    """For whom a VM was stopped: the VM that took its room, by its id and priority, with the create that asked for it.
+
+    The VM has no room until it is started, by somebody or by itself as soon as it fits again on its host.
+    """
+
+    by: str
+    priority: int
+    operation: str
+    request_id: str
+    at: datetime
+
+
 class Vm(Shape):
     """A VM. ``ram`` in MiB; ``operation`` is its latest one; ``observed_state`` is what its host last said.
 
-    ``scheduling`` is what was asked of its place, empty where nothing was.
+    ``scheduling`` is what was asked of its place, empty where nothing was. ``preempted`` is null but for a VM that had to
+    make room.
     """
 
     id: str
@@ -75,6 +89,7 @@ class Vm(Shape):
     created_at: datetime
     updated_at: datetime
     status_reason: str
+    preempted: Preemption | None
     observed_state: str | None
     observed_at: datetime | None
     spec_hash: str
@@ -287,7 +302,10 @@ class Domain(Shape):
 
 
 class Operation(Shape):
-    """An operation. ``command`` is the line that repeats it by hand; ``reasons`` is its chain, oldest first."""
+    """An operation. ``command`` is the line that repeats it by hand; ``reasons`` is its chain, oldest first.
+
+    ``after`` names operations that had to end before it could be queued; until then it is ``waiting``.
+    """
 
     id: str
     kind: str
@@ -295,6 +313,7 @@ class Operation(Shape):
     vm: str | None
     host: str | None
     destination: str | None
+    after: list[str]
     project: str | None
     epoch: int | None
     arguments: dict[str, Any]
@@ -349,12 +368,13 @@ class Image(Shape):
 
 
 class Quota(Shape):
-    """The most that a project may have; null for no limit."""
+    """The most that a project may have; null for no limit. No VM of its may ask for more than ``priority_max``."""
 
     vms: int | None
     cpu: int | None
     ram_mib: int | None
     disk_bytes: int | None
+    priority_max: int | None
 
 
 class Usage(Shape):
@@ -456,6 +476,22 @@ class Problem(Shape):
     hint: str | None = absent()
     errors: list[FieldProblem] | None = absent()
     details: dict[str, Any] | None = absent()
+
+
+class BatchItem(Shape):
+    """One VM of a batch: the VM, new or there already, or the problem that keeps it from being made."""
+
+    name: str
+    vm: VmAnswer | None = absent()
+    problem: Problem | None = absent()
+
+
+class BatchAnswer(Shape):
+    """What came of a batch, VM by VM in the order given. ``created`` and ``refused`` count."""
+
+    items: list[BatchItem]
+    created: int
+    refused: int
 
 
 class Health(Shape):

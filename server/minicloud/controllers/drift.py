@@ -35,8 +35,9 @@ _PURGEABLE: Final = frozenset({"ready", "registering"})
 def plan_corrections(state: FleetState, *, fresh: timedelta, limit: int) -> tuple[CorrectVm, ...]:
     """Corrections for VMs that their hosts show otherwise than desired.
 
-    A VM is left alone while an operation is open for it, its host is not ready, the last word of its host is older
-    than ``fresh`` or than the VM's last operation, its back-off has not passed, or a copy of it may run elsewhere.
+    A VM is left alone while an operation is open for it, it is to make room for another, its host is not ready, its
+    host's last word is older than ``fresh`` or than the VM's last operation, its back-off has not passed, or a copy of
+    it may run elsewhere.
 
     :param limit: the most to plan; VMs that were corrected least come first.
     """
@@ -64,7 +65,7 @@ def plan_purges(state: FleetState, *, fresh: timedelta, limit: int) -> tuple[Pur
 
 
 def _correct(vm: FleetVm, copies: Iterable[FleetDomain], now: datetime, fresh: timedelta) -> CorrectVm | None:
-    if vm.operation is not None or (vm.not_before is not None and vm.not_before > now):
+    if vm.operation is not None or vm.yields_to is not None or (vm.not_before is not None and vm.not_before > now):
         return None
     if vm.desired == "absent":
         return _delete(vm)

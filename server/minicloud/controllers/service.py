@@ -19,6 +19,8 @@ from minicloud.settings import Settings
 
 from .drift import plan_corrections, plan_purges
 from .host_health import judge, silent_hosts
+from .preemption import plan_turnover
+from .readmission import plan_readmissions
 from .rescue import plan_rescues
 from .second_path import SshAddress, ask
 
@@ -163,9 +165,11 @@ class Controllers:
 
 
 def plan_all(state: FleetState, *, fresh: timedelta) -> tuple[Intent, ...]:
-    """Everything that one pass wants done: rescues first, since somebody waits for those."""
+    """Everything that one pass wants done: first that for which somebody waits."""
     return (
         *plan_rescues(state, limit=_AT_MOST),
+        *plan_turnover(state, limit=_AT_MOST),
+        *plan_readmissions(state, limit=_AT_MOST),
         *plan_purges(state, fresh=fresh, limit=_AT_MOST),
         *plan_corrections(state, fresh=fresh, limit=_AT_MOST),
     )

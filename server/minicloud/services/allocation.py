@@ -20,6 +20,7 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
+from . import precedence
 from .context import SYSTEM, Context
 from .snapshot import take_snapshot
 from .standing_fleet import StandingFleet
@@ -88,7 +89,7 @@ def rehearse(ctx: Context, session: Session, wish: VmWish, image: ImageRow) -> D
     with ctx.fleet.lent() as fleet:
         scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
         request = wish.request(image, fleet.names)
-        return scheduler.place(request, now=ctx.clock.now().timestamp()).put_down()
+        return precedence.place(session, scheduler, request, now=ctx.clock.now().timestamp()).put_down()
 
 
 def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
@@ -96,9 +97,13 @@ def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
     return place(fleet, request, ctx.policy.current(), now=ctx.clock.now().timestamp())
 
 
-def allocate(deed: Deed, vm: VmRow, host: str) -> None:
-    """Promise a host's share to a VM. The host's generation was moved on in this transaction."""
-    share = {"cpu": vm.cpu, "ram_mib": vm.ram_mib, "disk_bytes": vm.disk_bytes}
+def allocate(deed: Deed, vm: VmRow, host: str, beside: Request | None = None) -> None:
+    """Promise a host's share to a VM. The host's generation was moved on in this transaction.
+
+    :param beside: what it needs beside the shares of those who are to leave for it; None for all that it needs.
+    """
+    needs = vm if beside is None else beside
+    share = {"cpu": int(needs.cpu), "ram_mib": needs.ram_mib, "disk_bytes": vm.disk_bytes}
     allocations.add(deed.session, {"vm": vm.id, "host": host, **share, "created_at": deed.at})
 
 
@@ -113,8 +118,11 @@ def gist(decision: Decision) -> Reason:
     """A decision for a host, in one sentence."""
     assert decision.score is not None
     accepted, refused = decision.record["hosts"]["accepted"], decision.record["hosts"]["refused"]
-    others = f"the best of {accepted}" if accepted > 1 else "the only one that will do"
-    message = f"{decision.host} is {others} with a score of {decision.score:.3f}"
+    others = f"is the best of {accepted}" if accepted > 1 else "is the only one that will do"
+    if decision.preempts:
+        leaving = ", ".join(f"{victim.vm} (priority {victim.priority})" for victim in decision.preempts)
+        others = f"will do once {leaving} made room,"
+    message = f"{decision.host} {others} with a score of {decision.score:.3f}"
     numbers = {
         "score": decision.score,
         "accepted": accepted,

@@ -14,13 +14,13 @@ from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
 from . import arguments as given
-from . import audit, relocation
+from . import audit, readmission, relocation
 from .authorisation import require_write, resolve_vm
 from .command import change_command
 from .context import Actor, Context, Idempotency
 from .queue import Draft, enqueue
 from .state import Deed, move_vm, want_vm
-from .verb import Change, check_free, check_possible, locked
+from .verb import Change, NeedsRoomError, check_free, check_possible, check_room, locked
 from .view.operation import show_operation
 from .view.vm import VmChange, show_vm
 from .withdrawal import discard, withdraw
@@ -56,7 +56,8 @@ def change(
     :raises InputError: naming arguments that the verb does not take, or that are wrong.
     :raises TransitionError: when the VM's status does not allow it.
     :raises BusyError: when another operation has the VM. A delete waits behind it instead.
-    :raises NoCapacityError: when a migration finds no host, with each host's reasons.
+    :raises NoCapacityError: when a migration finds no host, or a VM that had to make room cannot start for want of it,
+        with each host's reasons.
     """
     require_write(actor)
     wish = Change(
@@ -64,21 +65,32 @@ def change(
     )
     if verb == "migrate":
         return relocation.migrate(wish, reference, project=project, dry_run=dry_run)
-    if dry_run:
-        with ctx.read() as session:
-            return _rehearse(wish, session, resolve_vm(session, actor, reference, project=project))
-    with ctx.write("operations") as session:
+    try:
+        return _rehearsed(wish, reference, project) if dry_run else _carried_out(wish, reference, project)
+    except NeedsRoomError as error:
+        return readmission.rehearse(wish, error.vm) if dry_run else readmission.start(wish, error.vm, carry_out)
+
+
+def _rehearsed(wish: Change, reference: str, project: str | None) -> VmChange:
+    with wish.ctx.read() as session:
+        return _rehearse(wish, session, resolve_vm(session, wish.actor, reference, project=project))
+
+
+def _carried_out(wish: Change, reference: str, project: str | None) -> VmChange:
+    with wish.ctx.write("operations") as session:
         answer = wish.recalled(session)
         if answer is not None:
             return answer
-        found = resolve_vm(session, actor, reference, project=project)
-        deed = Deed.of(ctx, session, actor)
-        vm = locked(session, found.id)
-        return carry_out(wish, deed, vm)
+        found = resolve_vm(session, wish.actor, reference, project=project)
+        deed = Deed.of(wish.ctx, session, wish.actor)
+        return carry_out(wish, deed, locked(session, found.id))
 
 
 def carry_out(wish: Change, deed: Deed, vm: VmRow) -> VmChange:
-    """Do a verb other than ``migrate`` to a VM that is locked; see :func:`change`."""
+    """Do a verb other than ``migrate`` to a VM that is locked; see :func:`change`.
+
+    :raises NeedsRoomError: when the VM is to start, and had to make room; see ``readmission``.
+    """
     return _delete(wish, deed, vm) if wish.verb == "delete" else _act(wish, deed, vm)
 
 
@@ -88,6 +100,7 @@ def _act(wish: Change, deed: Deed, vm: VmRow) -> VmChange:
         want_vm(deed, vm, wish.desired(vm), wish.verb)
         return wish.remember(deed.session, VmChange(show_vm(vm), None, changed=False))
     check_free(vm, busy)
+    check_room(vm, wish.verb)
     status, previous = check_possible(vm, wish.verb), {"status": vm.status, "desired": vm.desired}
     move_vm(deed, vm, status, wish.reason.message if wish.reason else "")
     want_vm(deed, vm, wish.desired(vm), wish.verb)
@@ -131,5 +144,6 @@ def _rehearse(wish: Change, session: Session, vm: VmRow) -> VmChange:
             return VmChange(view, None, changed=False)
         return VmChange(replace(view, status="deleting", desired="absent"), None, changed=True)
     check_free(vm, busy)
+    check_room(vm, wish.verb)
     status = check_possible(vm, wish.verb)
     return VmChange(replace(view, status=status, desired=wish.desired(vm)), None, changed=True)

@@ -23,6 +23,7 @@ from . import fencing, lease, withdrawal
 from .authorisation import may_see, require_write
 from .context import SYSTEM, Actor, Context
 from .order import expected_state
+from .queue import MAKES_ROOM
 from .retry import back_off, tries_of
 from .state import Deed, explain_operation, house_vm, move_operation, move_vm
 from .view.operation import Claim, OperationView, Outcome, show_operation
@@ -41,7 +42,9 @@ def finish(ctx: Context, claim: Claim, outcome: Outcome) -> OperationView:
         if not ended:
             now = operations.find(session, claim.operation)
             raise lease.lost(claim, None if now is None else now.epoch)
-        return show_operation(ended[claim.operation])
+        answer = show_operation(ended[claim.operation])
+    _wake(ctx, ended)
+    return answer
 
 
 def finish_all(ctx: Context, ends: Sequence[tuple[Claim, Outcome]]) -> tuple[str, ...]:
@@ -52,6 +55,7 @@ def finish_all(ctx: Context, ends: Sequence[tuple[Claim, Outcome]]) -> tuple[str
     """
     with ctx.write("operations") as session:
         ended = _finish(ctx, session, ends)
+    _wake(ctx, ended)
     return tuple(claim.operation for claim, _outcome in ends if claim.operation not in ended)
 
 
@@ -91,6 +95,12 @@ def expire(ctx: Context) -> int:
             _count_ended(deed, [row])
             _conclude(deed, row, machine, Outcome("expired", error=error, retry=True))
     return len(late)
+
+
+def _wake(ctx: Context, ended: Mapping[str, OperationRow]) -> None:
+    """Somebody waits for a VM to make room: the reconciler is not to sleep when one has."""
+    if any(row.reasons and row.reasons[0]["rule"] == MAKES_ROOM for row in ended.values()):
+        ctx.hints.wake("observations")
 
 
 def _finish(ctx: Context, session: Session, ends: Sequence[tuple[Claim, Outcome]]) -> Mapping[str, OperationRow]:
@@ -192,6 +202,12 @@ def settle(deed: Deed, vm: VmRow, status: str, reason: str = "", *, of_delete: b
 
 
 def _remove(deed: Deed, vm: VmRow) -> None:
+    if vm.yields_to is not None:
+        # What it would have left for another is that one's, and nobody else's.
+        heir = vms.find(deed.session, vm.yields_to)
+        if heir is not None:
+            allocations.hand_over(deed.session, vm.id, heir.id, (heir.cpu, heir.ram_mib))
+        vm.yields_to = None
     allocations.free(deed.session, vm.id)
     move_vm(deed, vm, "deleted")
     house_vm(deed, vm, None)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from minicloud_core.model.host import PLACEABLE
+from minicloud_core.model.operation import UNCLAIMED
 
 from minicloud.store import allocation as allocations
 from minicloud.store import domain as domains
@@ -18,7 +19,7 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from .view.fleet import FleetCreate, FleetDomain, FleetHost, FleetState, FleetVm
+from .view.fleet import FleetCreate, FleetDomain, FleetHost, FleetState, FleetVm, FleetWait
 
 
 def read(session: Session, now: datetime) -> FleetState:
@@ -31,6 +32,7 @@ def read(session: Session, now: datetime) -> FleetState:
         hosts=tuple(_host(session, row) for row in places.values()),
         domains=_strays(session, places),
         creates=_stranded(session, places),
+        waits=_waits(session),
     )
 
 
@@ -39,7 +41,7 @@ def _vm(vm: VmRow, places: Mapping[str, HostRow], operation: OperationRow | None
     return FleetVm(
         id=vm.id,
         name=vm.name,
-        desired=vm.desired,
+        desired=vm.aim,
         status=vm.status,
         host=vm.host,
         host_state=None if home is None else home.state,
@@ -49,6 +51,20 @@ def _vm(vm: VmRow, places: Mapping[str, HostRow], operation: OperationRow | None
         settled_at=vm.settled_at,
         attempts=vm.correction_attempts,
         not_before=vm.correction_not_before,
+        yields_to=vm.yields_to,
+        preempted_at=None if vm.preempted is None else datetime.fromisoformat(vm.preempted["at"]),
+        wanted=vm.desired,
+        priority=vm.priority,
+        number=vm.number,
+    )
+
+
+def _waits(session: Session) -> tuple[FleetWait, ...]:
+    """Creates that wait for others to make room."""
+    return tuple(
+        FleetWait(row.id, row.vm, row.host)
+        for row in operations.waiting(session)
+        if row.vm is not None and row.host is not None
     )
 
 
@@ -112,7 +128,7 @@ def _stranded(session: Session, places: Mapping[str, HostRow]) -> tuple[FleetCre
                 vm=row.vm,
                 host=row.host,
                 host_state="gone" if place is None else place.state,
-                begun=row.begun or row.state != "queued",
+                begun=row.begun or row.state not in UNCLAIMED,
                 created_at=row.created_at,
             )
         )

@@ -128,7 +128,7 @@ def cancel(
     """Cancel an operation: at once while it is queued, else by asking its run to stop.
 
     :raises NotFoundError: when there is no such operation, or it is not the actor's to see.
-    :raises ConflictError: when it has ended, or deletes a VM.
+    :raises ConflictError: when it has ended, deletes a VM, or stops one to make room for another.
     """
     require_write(actor)
     with ctx.read() as session:
@@ -137,9 +137,11 @@ def cancel(
             require_admin(actor)
         if dry_run:
             withdrawal.check(row)
+            withdrawal.check_own(row, None if row.vm is None else vms.find(session, row.vm))
             return show_operation(row)
         places = (row.host if row.kind == "host.fence" else None, row.vm, row.id)
-    with ctx.write("operations") as session:
+    # Whoever was to make room for what is cancelled is let go by the reconciler.
+    with ctx.write("operations", "observations") as session:
         if recall.look_up(ctx, session, actor, idempotency) is not None:
             return show_operation(_find(session, actor, operation))
         row = _cancel(Deed.of(ctx, session, actor), places, reason or f"cancelled by {actor.name}")
@@ -171,6 +173,7 @@ def _cancel(deed: Deed, places: tuple[str | None, str | None, str], reason: str)
     vm = None if vm_id is None else vms.lock(deed.session, vm_id)
     row = operations.lock(deed.session, operation)
     assert row is not None
+    withdrawal.check_own(row, vm)
     withdrawal.withdraw(deed, row, vm, reason)
     return row
 

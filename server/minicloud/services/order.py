@@ -70,7 +70,7 @@ def expected_state(operation: OperationRow, vm: VmRow) -> str:
     A VM that is to be paused is made running first: nothing else can be paused.
     """
     if operation.kind == "vm.create":
-        return "stopped" if vm.desired == "stopped" else "running"
+        return "stopped" if vm.aim == "stopped" else "running"
     return _STATES[operation.kind]
 
 

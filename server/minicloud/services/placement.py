@@ -7,7 +7,7 @@ from dataclasses import replace as with_changes
 
 from minicloud_core.model.errors import NoCapacityError, NotFoundError
 from minicloud_core.model.host import PLACEABLE
-from minicloud_core.model.operation import OPEN
+from minicloud_core.model.operation import OPEN, UNCLAIMED
 from minicloud_core.model.reason import Reason
 from minicloud_core.model.vm import VmSpec
 from minicloud_core.scheduler.decision import Decision
@@ -157,4 +157,4 @@ def _is_stranded(session: Session, row: OperationRow) -> bool:
     host = hosts.find(session, row.host or "")
     if host is None or host.state == "down":
         return True
-    return row.state == "queued" and not row.begun and host.state not in PLACEABLE
+    return row.state in UNCLAIMED and not row.begun and host.state not in PLACEABLE

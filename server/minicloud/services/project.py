@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Final
 
 from minicloud_core.model.errors import ConflictError, InputError, NotFoundError, Problem
 from minicloud_core.model.name import check_name
+from minicloud_core.model.scheduling import PRIORITY_MAX, PRIORITY_MIN
 
 from minicloud.store import project as projects
 from minicloud.store.project import ProjectRow
@@ -20,6 +22,10 @@ from .view.page import Page
 from .view.project import ProjectView, Quota, Usage
 
 __all__ = ["ProjectView", "Quota", "Usage", "create", "get", "list", "set_quota"]
+
+# The least and the most that a limit may be.
+_ANY: Final = (0, float("inf"), "0 or more")
+_BOUNDS: Final = {"priority_max": (PRIORITY_MIN, PRIORITY_MAX, f"{PRIORITY_MIN} to {PRIORITY_MAX}")}
 
 
 def create(
@@ -110,8 +116,9 @@ def set_quota(
 def _check(name: str, quota: Quota) -> None:
     problems = check_name(name)
     for field, limit in asdict(quota).items():
-        if limit is not None and limit < 0:
-            problems.append(Problem(f"quota.{field}", f"{limit} is not a limit", "0 or more, or null for none"))
+        least, most, allowed = _BOUNDS.get(field, _ANY)
+        if limit is not None and not least <= limit <= most:
+            problems.append(Problem(f"quota.{field}", f"{limit} is not a limit", f"{allowed}, or null for none"))
     if problems:
         raise InputError(problems)
 
@@ -126,6 +133,7 @@ def _need(session: Session, name: str) -> ProjectRow:
 def _write(row: ProjectRow, quota: Quota) -> None:
     row.vm_limit, row.cpu_limit = quota.vms, quota.cpu
     row.ram_mib_limit, row.disk_bytes_limit = quota.ram_mib, quota.disk_bytes
+    row.priority_max = quota.priority_max
 
 
 def _show(ctx: Context, session: Session, row: ProjectRow) -> ProjectView:
@@ -135,7 +143,7 @@ def _show(ctx: Context, session: Session, row: ProjectRow) -> ProjectView:
 def _view(row: ProjectRow, used: tuple[int, int, int, int] | None) -> ProjectView:
     return ProjectView(
         name=row.name,
-        quota=Quota(row.vm_limit, row.cpu_limit, row.ram_mib_limit, row.disk_bytes_limit),
+        quota=Quota(row.vm_limit, row.cpu_limit, row.ram_mib_limit, row.disk_bytes_limit, row.priority_max),
         usage=Usage(*(used or (0, 0, 0, 0))),
         created_at=row.created_at,
         updated_at=row.updated_at,

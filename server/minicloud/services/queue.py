@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from .state import Deed, emit_operation, explain_operation
 # What must not wait behind ordinary work: cutting a dead host's power, ridding a returned one of stale copies.
 PRIORITIES: Final = {"host.fence": 0, "domain.purge": 5}
 ORDINARY: Final = 10
+# The rule that is the reason of a stop by which a VM makes room for another.
+MAKES_ROOM: Final = "preemption"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Draft:
     :param exclusive: whether it takes its VM for itself.
     :param previous: the VM's ``status`` and ``desired`` before, for taking the operation back.
     :param reason: the first link in its chain of reasons; None for somebody's plain wish.
+    :param after: operations that have to end before it is queued; None when nobody is to be waited for.
     """
 
     kind: str
@@ -37,6 +40,7 @@ class Draft:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     previous: Mapping[str, Any] = field(default_factory=dict)
     reason: Reason | None = None
+    after: Sequence[str] | None = None
 
 
 def enqueue(deed: Deed, draft: Draft) -> OperationRow:
@@ -50,11 +54,12 @@ def enqueue(deed: Deed, draft: Draft) -> OperationRow:
 
 
 def draft_row(deed: Deed, draft: Draft) -> OperationRow:
-    """An operation, queued, yet to be written; the VM that it takes for itself knows of it."""
+    """An operation, queued or waiting, yet to be written; the VM that it takes for itself knows of it."""
     row = OperationRow(
         id=identifier.operation_id(deed.at, deed.ctx.entropy),
         kind=draft.kind,
-        state="queued",
+        state="queued" if draft.after is None else "waiting",
+        after=None if draft.after is None else [*draft.after],
         exclusive=draft.exclusive,
         priority=PRIORITIES.get(draft.kind, ORDINARY),
         vm=None if draft.vm is None else draft.vm.id,
@@ -84,5 +89,5 @@ def announce(deed: Deed, row: OperationRow, reason: Reason | None = None) -> Non
     :param reason: the first link in its chain of reasons; None for somebody's plain wish.
     """
     reason = reason or Reason("request", f"{deed.actor} asked for it")
-    emit_operation(deed, row, "operation.state", reason.message, {"from": None, "to": "queued"})
+    emit_operation(deed, row, "operation.state", reason.message, {"from": None, "to": row.state})
     explain_operation(deed, row, reason)

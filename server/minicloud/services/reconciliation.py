@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import change, fleet, host, placement
+from . import change, fleet, host, placement, preemption, readmission
 from .command import create_command, purge_command
 from .context import SYSTEM, Context
 from .queue import Draft, enqueue
@@ -32,10 +33,15 @@ from .view.fleet import (
     CorrectVm,
     FenceHost,
     FleetState,
+    FleetVm,
+    GiveUp,
     Intent,
     Plan,
     PurgeDomain,
+    Readmit,
+    Release,
     ReplaceCreate,
+    TakePlace,
 )
 
 __all__ = ["FleetState", "Plan", "apply", "load"]
@@ -49,7 +55,12 @@ PURGE_AGAIN: Final = timedelta(seconds=60)
 def load(ctx: Context) -> FleetState:
     """Everything that the reconciler decides by, at one moment."""
     with ctx.read() as session:
-        return fleet.read(session, ctx.clock.now())
+        state = fleet.read(session, ctx.clock.now())
+    return replace(state, fitting=readmission.fitting(ctx, [vm.id for vm in state.vms if _wants_room(vm)]))
+
+
+def _wants_room(vm: FleetVm) -> bool:
+    return vm.preempted_at is not None and vm.wanted in ("running", "paused") and vm.operation is None
 
 
 def apply(ctx: Context, plan: Plan) -> tuple[Applied, ...]:
@@ -76,7 +87,21 @@ def _act(ctx: Context, intent: Intent) -> str | None:
     if isinstance(intent, ReplaceCreate):
         moved = placement.replace(ctx, intent.operation, intent.reason)
         return None if moved is None else moved.id
-    return _fence(ctx, intent)
+    if isinstance(intent, FenceHost):
+        return _fence(ctx, intent)
+    return _make_room(ctx, intent)
+
+
+def _make_room(ctx: Context, intent: TakePlace | GiveUp | Release | Readmit) -> str | None:
+    if isinstance(intent, TakePlace):
+        return preemption.take_place(ctx, intent.operation)
+    if isinstance(intent, GiveUp):
+        return preemption.give_up(ctx, intent.operation, intent.reason)
+    if isinstance(intent, Release):
+        return preemption.release(ctx, intent.vm, intent.reason)
+    start = Change(ctx, SYSTEM, "start", {}, reason=intent.reason, correction=True)
+    operation = readmission.start(start, intent.vm, change.carry_out).operation
+    return None if operation is None else operation.id
 
 
 def _fence(ctx: Context, intent: FenceHost) -> str | None:
@@ -113,8 +138,8 @@ def _check_wanted(session: Session, vm: VmRow, verb: str) -> None:
     """Refuse what is no longer a step towards what is desired, and what nobody could carry out."""
     aims = {"define": ("running", "stopped", "paused"), "start": ("running", "paused")}
     aim = VERBS[verb][1] if verb in VERBS else None
-    if vm.desired not in aims.get(verb, (aim,)):
-        raise ConflictError(f"{vm.id} is desired {vm.desired} now; {verb} does not lead there")
+    if vm.aim not in aims.get(verb, (aim,)):
+        raise ConflictError(f"{vm.id} is desired {vm.aim} now; {verb} does not lead there")
     if verb != "delete" and (vm.observed_at is None or (vm.settled_at is not None and vm.observed_at < vm.settled_at)):
         raise ConflictError(f"{vm.id} was not seen since its last operation ended")
     home = hosts.find(session, vm.host or "")

@@ -14,6 +14,7 @@ from minicloud_core.model.scheduling import SchedulingSpec
 from minicloud_core.model.vm import DEFAULT_POOL, pool_bytes
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode, Pool, Power
+from minicloud_core.scheduler.preemption import left_behind, name_of_disks
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.vm_request import with_scheduling
 
@@ -74,12 +75,20 @@ def settle(fleet: Fleet, shares: Iterable[Share], names: VmNames) -> None:
     """Give VMs the room that they were promised. One that is on its way holds room on both its hosts."""
     for share in shares:
         if share.host in fleet.rows:
-            fleet.add(place_name(share.vm, share.host, share.home), share.host, request_of(share.vm, share, names))
+            request = request_of(share.vm, share, names)
+            fleet.add(place_name(share), share.host, left_behind(request) if share.preempted else request)
 
 
-def place_name(vm: str, host: str, home: str | None) -> str:
+def place_name(share: Share) -> str:
     """What a VM's share of a host is called in a fleet: by the VM's id at home, with the host's name elsewhere."""
-    return vm if host == home else f"{vm}@{host}"
+    if share.preempted:
+        return name_of_disks(share.vm)
+    return share.vm if share.host == share.home else f"{share.vm}@{share.host}"
+
+
+def vm_of(place: str) -> str:
+    """Whose share it is that a fleet calls so."""
+    return place.partition("@")[0].removesuffix(name_of_disks(""))
 
 
 def request_of(vm_id: str, vm: Share | VmRow, names: VmNames) -> Request:

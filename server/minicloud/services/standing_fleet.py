@@ -18,15 +18,17 @@ from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
+from minicloud_core.scheduler.preemption import name_of_disks
 from minicloud_core.scheduler.request import Request
 
 from minicloud.store import allocation as allocations
 from minicloud.store import host as hosts
 from minicloud.store import operation as operations
+from minicloud.store.allocation import Share
 from minicloud.store.host import Measurement
 from minicloud.store.store import Session
 
-from .snapshot import Snapshot, host_view, let_lapse, measured_of, note_names, place_name, settle, take_snapshot
+from .snapshot import Snapshot, host_view, let_lapse, measured_of, note_names, place_name, settle, take_snapshot, vm_of
 from .vm_names import VmNames
 
 # Measurements come all the time and decide little: they are read this often, in seconds, and in less than this share
@@ -150,7 +152,7 @@ class StandingFleet:
         for name in allocations.hosts_of(session, gone) - changed if gone else ():
             _resettle(session, kept, name)
         for vm in gone:
-            if kept.fleet.where(vm) is None:
+            if kept.fleet.where(vm) is None and kept.fleet.where(name_of_disks(vm)) is None:
                 kept.names.forget(vm)
         kept.marks.update((name, marks[name]) for name in changed)
         return kept
@@ -177,15 +179,21 @@ def _resettle(session: Session, kept: Snapshot, host: str) -> set[str]:
     shares = allocations.shares(session, host=host)
     note_names(kept.names, shares)
     kept.deadlines.renew(host, {share.vm: share.until for share in shares if share.until is not None})
-    there = {place_name(share.vm, share.host, share.home): share for share in shares}
-    here = set(kept.fleet.on(host))
-    for place in here - there.keys():
+    there = {place_name(share): share for share in shares}
+    before = set(kept.fleet.on(host))
+    here = {place for place in before & there.keys() if _is_as_large(kept.fleet.request_of(place), there[place])}
+    for place in before - here:
         kept.fleet.remove(place)
     for place in sorted(there.keys() - here):
         if kept.fleet.where(place) is not None:
             kept.fleet.remove(place)
         settle(kept.fleet, [there[place]], kept.names)
-    return here - there.keys()
+    return {vm_of(place) for place in before - there.keys()}
+
+
+def _is_as_large(request: Request, share: Share) -> bool:
+    """Whether a share is what it was: it grows and shrinks where one VM makes room for another."""
+    return (request.cpu, request.ram_mib) == (share.cpu, share.ram_mib)
 
 
 def _count_creates(session: Session, fleet: Fleet) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from minicloud_core.model.host import HOST_TRANSITIONS, failures_after
-from minicloud_core.model.operation import ENDED, OPERATION_TRANSITIONS
+from minicloud_core.model.operation import ENDED, OPERATION_TRANSITIONS, UNCLAIMED
 from minicloud_core.model.reason import Reason
 from minicloud_core.model.reservation import RESERVATION_TRANSITIONS
 from minicloud_core.model.vm import VM_TRANSITIONS
@@ -83,11 +83,23 @@ def house_vm(deed: Deed, vm: VmRow, host: str | None, reason: str = "") -> None:
         return
     old, vm.host = vm.host, host
     for waiting in operations.open_of_vm(deed.session, vm.id):
-        if waiting.state == "queued":
+        if waiting.state in UNCLAIMED:
             waiting.host = host
     vm.updated_at = deed.at
     vm.observed_state = vm.observed_host = vm.observed_at = None
     _emit_vm(deed, vm, "vm.host", reason, {"from": old, "to": host})
+
+
+def ask_to_yield(deed: Deed, vm: VmRow, heir: str | None, reason: str) -> None:
+    """Have a VM make room for another, which nobody else may ask of it meanwhile; None lets it keep its room."""
+    vm.yields_to, vm.updated_at = heir, deed.at
+    _emit_vm(deed, vm, "vm.yields", reason, {"to": heir})
+
+
+def preempt_vm(deed: Deed, vm: VmRow, preemption: dict[str, Any] | None, reason: str) -> None:
+    """Write for whom a VM has made room; None once it has room again."""
+    vm.yields_to, vm.preempted, vm.status_reason, vm.updated_at = None, preemption, reason, deed.at
+    _emit_vm(deed, vm, "vm.preempted", reason, {"by": None if preemption is None else preemption["by"]})
 
 
 def move_operation(deed: Deed, operation: OperationRow, state: str, reason: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from minicloud_core.model.errors import BusyError, ConflictError, NotFoundError
 from minicloud_core.model.reason import Reason
@@ -21,6 +21,17 @@ from .context import Actor, Context, Idempotency
 from .state import Deed
 from .view.operation import Claim, show_operation
 from .view.vm import VmChange, show_vm
+
+# Verbs for a VM that had to make room. A start has it take its room again first.
+_NEED_NO_ROOM: Final = frozenset({"start", "stop", "delete"})
+
+
+class NeedsRoomError(ConflictError):
+    """A VM that had to make room is to start, and has not taken its room again."""
+
+    def __init__(self, vm: VmRow) -> None:
+        super().__init__(f"VM {vm.name} ({vm.id}) has no room to start in", hint="start it as anybody would")
+        self.vm = vm.id
 
 
 @dataclass(frozen=True)
@@ -86,14 +97,18 @@ def locked(session: Session, vm_id: str) -> VmRow:
 
     :raises NotFoundError: when it was deleted meanwhile.
     """
-    vm = vms.lock(session, vm_id)
+    return present(vms.lock(session, vm_id), vm_id)
+
+
+def present(vm: VmRow | None, vm_id: str) -> VmRow:
+    """:raises NotFoundError: when there is no such VM any more."""
     if vm is None or vm.deleted_at is not None:
         raise NotFoundError(f"There is no VM {vm_id}", hint="list them: GET /v1/vms")
     return vm
 
 
 def check_free(vm: VmRow, open_operations: Sequence[OperationRow]) -> None:
-    """:raises BusyError: when an operation has the VM."""
+    """:raises BusyError: when an operation has the VM, or it is to make room for another."""
     if open_operations:
         first = open_operations[0]
         raise BusyError(
@@ -101,18 +116,35 @@ def check_free(vm: VmRow, open_operations: Sequence[OperationRow]) -> None:
             hint=f"wait for {first.id}, or cancel it",
             details={"vm": vm.id, "operation": first.id, "kind": first.kind, "state": first.state},
         )
+    if vm.yields_to is not None:
+        raise BusyError(
+            f"VM {vm.name} ({vm.id}) is busy: it makes room for {vm.yields_to}",
+            hint="wait until it has; then it can be started as soon as there is room again",
+            details={"vm": vm.id, "yields_to": vm.yields_to},
+        )
+
+
+def check_room(vm: VmRow, verb: str) -> None:
+    """:raises NeedsRoomError: when the VM is to start, and had to make room."""
+    if verb == "start" and vm.preempted is not None:
+        raise NeedsRoomError(vm)
 
 
 def check_possible(vm: VmRow, verb: str) -> str:
     """The status that a verb moves the VM to.
 
     :raises TransitionError: when its status does not allow that.
-    :raises ConflictError: when the VM never came to be anywhere.
+    :raises ConflictError: when the VM never came to be anywhere, or had to make room and is to do what takes some.
     """
     status = VM_TRANSITIONS.check(vm.status, VERBS[verb][0])
     if vm.host is None:
         raise ConflictError(
             f"VM {vm.name} ({vm.id}) is on no host: {vm.status_reason or 'it was never made'}",
             hint="delete it and create it again",
+        )
+    if vm.preempted is not None and verb not in _NEED_NO_ROOM:
+        raise ConflictError(
+            f"VM {vm.name} ({vm.id}) has no room: it made room for {vm.preempted['by']}",
+            hint="start it, or wait until it is started",
         )
     return status

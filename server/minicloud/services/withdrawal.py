@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minicloud_core.model.errors import ConflictError
-from minicloud_core.model.operation import ENDED
+from minicloud_core.model.operation import ENDED, UNCLAIMED
 from minicloud_core.model.reason import Reason
 from minicloud_core.model.vm import VM_TRANSITIONS
 
@@ -22,12 +22,12 @@ from .state import Deed, emit_operation, explain_operation, house_vm, move_opera
 
 
 def withdraw(deed: Deed, row: OperationRow, vm: VmRow | None, reason: str) -> None:
-    """Cancel an operation that is locked with its VM: at once while it is queued, else by asking its run to stop.
+    """Cancel an operation that is locked with its VM: at once while no run has it, else by asking its run to stop.
 
     :raises ConflictError: when it has ended, or is a delete.
     """
     check(row)
-    if row.state == "queued":
+    if row.state in UNCLAIMED:
         explain_operation(deed, row, Reason("operation.cancelled", reason))
         move_operation(deed, row, "cancelled", reason)
         take_back(deed, row, vm)
@@ -46,6 +46,15 @@ def check(row: OperationRow) -> None:
     if row.kind == "vm.delete":
         raise ConflictError(
             f"{row.id} deletes {row.vm}; that cannot be taken back", hint="create the VM again once it is gone"
+        )
+
+
+def check_own(row: OperationRow, vm: VmRow | None) -> None:
+    """:raises ConflictError: when the operation is part of another, which is to be cancelled in its place."""
+    if vm is not None and vm.yields_to is not None and row.kind == "vm.stop":
+        raise ConflictError(
+            f"{row.id} stops {vm.id} to make room for {vm.yields_to}",
+            hint=f"whoever asked for {vm.yields_to} can cancel its create",
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ForeignKey, bindparam, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, bindparam, case, delete, false, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import late
@@ -23,7 +23,7 @@ from .vm import VmRow
 
 
 class AllocationRow(Base):
-    """A VM's share of a host."""
+    """A VM's share of a host. That of one that waits for others to make room is what it needs beside theirs."""
 
     __tablename__ = "allocations"
 
@@ -56,6 +56,7 @@ class Share:
 
     :param vm: the VM's id, or the reservation's.
     :param home: the host that the VM lives on; another than ``host`` while it is on its way.
+    :param preempted: whether the VM had to make room for another. Then this is what its disks take, and no more.
     :param until: of a reservation, when its time is over: from then on it takes no room. None for a VM.
     """
 
@@ -70,6 +71,7 @@ class Share:
     labels: dict[str, str]
     architecture: str
     spec: dict[str, Any]
+    preempted: bool = False
     until: datetime | None = None
 
 
@@ -86,6 +88,7 @@ _SHARES: Final = (
         VmRow.labels,
         VmRow.image_content["architecture"].as_string(),
         VmRow.spec,
+        VmRow.preempted.is_not(None),
     )
     .join(VmRow, VmRow.id == AllocationRow.vm)
     .order_by(AllocationRow.host, VmRow.number)
@@ -104,6 +107,7 @@ _HELD: Final = (
         ReservationRow.spec["labels"],
         ReservationRow.architecture,
         ReservationRow.spec,
+        false(),
         ReservationRow.expires_at,
     )
     .where(IS_HELD)
@@ -171,6 +175,32 @@ def hosts_of(session: Session, vm_ids: Collection[str]) -> frozenset[str]:
 
 def exists(session: Session, vm: str, host: str) -> bool:
     return session.get(AllocationRow, (vm, host)) is not None
+
+
+def resize(session: Session, vm: str, host: str, *, cpu: int, ram_mib: int) -> None:
+    """Make a VM's share of a host another; its disks take what they took."""
+    row = session.get(AllocationRow, (vm, host), populate_existing=True)
+    assert row is not None
+    row.cpu, row.ram_mib = cpu, ram_mib
+
+
+def hand_over(session: Session, vm: str, heir: str, most: tuple[int, int]) -> None:
+    """Give what a VM has of its host to another that has a share there already, if that still waits for it.
+
+    :param most: the virtual CPUs and MiB beyond which the other's share does not grow.
+    """
+    for row in of_vm(session, vm):
+        grow = (
+            update(AllocationRow)
+            .where(AllocationRow.vm == heir, AllocationRow.host == row.host)
+            .values(cpu=_at_most(AllocationRow.cpu + row.cpu, most[0]))
+            .values(ram_mib=_at_most(AllocationRow.ram_mib + row.ram_mib, most[1]))
+        )
+        session.execute(grow.execution_options(synchronize_session="fetch"))
+
+
+def _at_most(value: ColumnElement[int], most: int) -> ColumnElement[int]:
+    return case((value > most, most), else_=value)
 
 
 def free(session: Session, vm: str, *, host: str | None = None, keep: str | None = None) -> None:

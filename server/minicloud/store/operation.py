@@ -36,7 +36,8 @@ class OperationRow(Base):
 
     ``exclusive`` operations take their VM for themselves; others (a fence, a purge of a stale copy) only name it.
     Hosts are named without foreign keys: history outlives a host. ``begun`` says that some run may have acted.
-    ``previous`` is what the VM was, for taking the operation back.
+    ``previous`` is what the VM was, for taking the operation back. ``after`` names operations that had to end before
+    it could be queued; None where there were none.
     """
 
     __tablename__ = "operations"
@@ -45,8 +46,8 @@ class OperationRow(Base):
             "ix_operations_open",
             "state",
             "not_before",
-            postgresql_where=text("state IN ('queued', 'claimed', 'running')"),
-            sqlite_where=text("state IN ('queued', 'claimed', 'running')"),
+            postgresql_where=text("state IN ('waiting', 'queued', 'claimed', 'running')"),
+            sqlite_where=text("state IN ('waiting', 'queued', 'claimed', 'running')"),
         ),
         # The database's own word on "one run a VM", should a query ever be wrong.
         Index(
@@ -71,6 +72,7 @@ class OperationRow(Base):
     project: Mapped[str | None] = mapped_column(ForeignKey("projects.name"), index=True)
     arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
     previous: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    after: Mapped[list[Any] | None]
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     result: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
@@ -170,6 +172,12 @@ def open_of_vms(session: Session) -> Mapping[str, OperationRow]:
     return {row.vm: row for row in rows if row.vm is not None}
 
 
+def busy_vms(session: Session) -> frozenset[str]:
+    """The ids of VMs with an open operation that takes them."""
+    query = select(OperationRow.vm).where(OperationRow.exclusive, OperationRow.state.in_(sorted(OPEN)))
+    return frozenset(str(vm) for vm in session.scalars(query))
+
+
 def open_of_kind(
     session: Session, kind: str, *, host: str | None = None, vm: str | None = None
 ) -> Sequence[OperationRow]:
@@ -178,6 +186,12 @@ def open_of_kind(
         query = query.where(OperationRow.host == host)
     if vm is not None:
         query = query.where(OperationRow.vm == vm)
+    return session.scalars(query.order_by(OperationRow.number)).all()
+
+
+def waiting(session: Session) -> Sequence[OperationRow]:
+    """Operations that wait for others."""
+    query = select(OperationRow).where(OperationRow.state == "waiting")
     return session.scalars(query.order_by(OperationRow.number)).all()
 
 

@@ -22,6 +22,7 @@ class ProjectRow(Base):
     cpu_limit: Mapped[int | None]
     ram_mib_limit: Mapped[int | None] = mapped_column(BigInteger)
     disk_bytes_limit: Mapped[int | None] = mapped_column(BigInteger)
+    priority_max: Mapped[int | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -13,7 +13,11 @@ from .base import Base
 
 
 class VmRow(Base):
-    """A VM. ``image_content`` is the image as it was at creation: another image of that name later changes nothing."""
+    """A VM. ``image_content`` is the image as it was at creation: another image of that name later changes nothing.
+
+    ``yields_to`` is the VM for which it is to make room, and ``preempted`` says for which it has: from then on it has
+    no share of its host but its disks'.
+    """
 
     __tablename__ = "vms"
     __table_args__ = (
@@ -25,6 +29,12 @@ class VmRow(Base):
             unique=True,
             postgresql_where=text("deleted_at IS NULL"),
             sqlite_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_vms_yields_to",
+            "yields_to",
+            postgresql_where=text("yields_to IS NOT NULL"),
+            sqlite_where=text("yields_to IS NOT NULL"),
         ),
     )
 
@@ -51,6 +61,8 @@ class VmRow(Base):
     host: Mapped[str | None] = mapped_column(ForeignKey("hosts.name"), index=True)
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
     operation: Mapped[str | None]
+    yields_to: Mapped[str | None]
+    preempted: Mapped[dict[str, Any] | None]
     settled_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
@@ -63,6 +75,16 @@ class VmRow(Base):
     observed_at: Mapped[datetime | None]
     cpu_time_ns: Mapped[int] = mapped_column(BigInteger, default=0)
     addresses: Mapped[list[Any]] = mapped_column(default=list)
+
+    @property
+    def aim(self) -> str:
+        """What its host is to show: who has no room is off, whatever is wanted once there is room again."""
+        return "stopped" if self.preempted is not None and self.desired in ("running", "paused") else self.desired
+
+    @property
+    def priority(self) -> int:
+        """The larger, the more it matters."""
+        return int((self.spec.get("scheduling") or {}).get("priority", 0))
 
     @property
     def architecture(self) -> str:
@@ -145,6 +167,30 @@ def on_host(session: Session, host: str) -> Sequence[VmRow]:
 
 def alive(session: Session) -> Sequence[VmRow]:
     return session.scalars(_alive().order_by(VmRow.number)).all()
+
+
+def yielding(session: Session, vm: str | None = None) -> Sequence[VmRow]:
+    """VMs that are to make room for another.
+
+    :param vm: for that one alone; None for any.
+    """
+    query = _alive().where(VmRow.yields_to.is_not(None) if vm is None else VmRow.yields_to == vm)
+    return session.scalars(query.order_by(VmRow.number)).all()
+
+
+def at_rest(session: Session, among: Collection[str] | None = None) -> frozenset[str]:
+    """The ids of VMs that are on, off or paused, are wanted, and make room for nobody.
+
+    :param among: of those; None for all.
+    """
+    query = select(VmRow.id).where(
+        VmRow.deleted_at.is_(None),
+        VmRow.status.in_(("running", "paused", "stopped")),
+        VmRow.desired != "absent",
+        VmRow.yields_to.is_(None),
+        VmRow.preempted.is_(None),
+    )
+    return frozenset(session.scalars(query if among is None else query.where(VmRow.id.in_(among))))
 
 
 def of_image(session: Session, image: str) -> Sequence[str]:

@@ -19,6 +19,10 @@ class FleetVm:
     :param operation: the kind of the open operation; None when there is none.
     :param settled_at: when the last operation ended; None before the first did. Observations older than that say
         nothing about now.
+    :param yields_to: the VM for which it is to make room, and ``preempted_at`` when it has: since then it has no room.
+    :param desired: of one without room, what is desired of it until it has some: to be off.
+    :param wanted: what is desired of it once it has room.
+    :param priority: the larger, the more it matters; ``number`` the smaller, the older it is.
     :param attempts: corrections since the VM last was as desired; ``not_before`` the next one is not worth it.
     """
 
@@ -34,6 +38,11 @@ class FleetVm:
     settled_at: datetime | None
     attempts: int
     not_before: datetime | None
+    yields_to: str | None = None
+    preempted_at: datetime | None = None
+    wanted: str = "running"
+    priority: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,14 +99,28 @@ class FleetCreate:
 
 
 @dataclass(frozen=True)
+class FleetWait:
+    """An open ``vm.create`` that waits for other VMs to make room for its own."""
+
+    operation: str
+    vm: str
+    host: str
+
+
+@dataclass(frozen=True)
 class FleetState:
-    """Everything the reconciler decides by, at one moment."""
+    """Everything the reconciler decides by, at one moment.
+
+    :param fitting: VMs that had to make room for which there is some again, each looked at by itself.
+    """
 
     at: datetime
     vms: tuple[FleetVm, ...] = ()
     hosts: tuple[FleetHost, ...] = ()
     domains: tuple[FleetDomain, ...] = ()
     creates: tuple[FleetCreate, ...] = ()
+    waits: tuple[FleetWait, ...] = ()
+    fitting: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -139,7 +162,39 @@ class FenceHost:
     reason: Reason
 
 
-Intent = CorrectVm | ReplaceCreate | PurgeDomain | FenceHost
+@dataclass(frozen=True)
+class TakePlace:
+    """Let a create go on: all who were to make room for it have."""
+
+    operation: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Let a create fail: somebody who was to make room for it cannot."""
+
+    operation: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Release:
+    """Let a VM keep its room that was to make some for another."""
+
+    vm: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Readmit:
+    """Start a VM that had to make room: there is some for it again."""
+
+    vm: str
+    reason: Reason
+
+
+Intent = CorrectVm | ReplaceCreate | PurgeDomain | FenceHost | TakePlace | GiveUp | Release | Readmit
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class OperationView:
     """An operation.
 
     :param host: where it is carried out; for a migration the source. None for a delete of a VM that has no host.
+    :param after: operations that had to end before it could be queued.
     :param reasons: the chain of reasons, oldest first: ``{rule, message, numbers, at}``.
     :param result: what the run answered for it, once it succeeded.
     :param error: ``{code, message, field?, hint?}``, once it failed.
@@ -31,6 +32,7 @@ class OperationView:
     vm: str | None
     host: str | None
     destination: str | None
+    after: tuple[str, ...]
     project: str | None
     epoch: int | None
     arguments: Mapping[str, Any]
@@ -169,6 +171,7 @@ def show_operation(row: OperationRow) -> OperationView:
         vm=row.vm,
         host=row.host,
         destination=row.destination,
+        after=tuple(row.after or ()),
         project=row.project,
         epoch=row.epoch,
         arguments=row.arguments,

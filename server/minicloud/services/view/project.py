@@ -8,12 +8,13 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Quota:
-    """The most that a project may have; None for no limit."""
+    """The most that a project may have, and the highest priority that its VMs may ask for; None for no limit."""
 
     vms: int | None = None
     cpu: int | None = None
     ram_mib: int | None = None
     disk_bytes: int | None = None
+    priority_max: int | None = None
 
 
 @dataclass(frozen=True)

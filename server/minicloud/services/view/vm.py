@@ -35,6 +35,8 @@ class VmView:
     """A VM. ``id`` is empty in the answer to a dry run, since none was given out.
 
     :param scheduling: what was asked of its place, as ``SchedulingSpec.to_mapping`` has it.
+    :param preempted: for whom it had to make room, ``by priority operation request_id at``; None for one that has its
+        room.
     :param operation: the id of the latest operation; None when there was none.
     :param observed_state: what the host last said: ``running stopped paused crashed absent``; None before it did.
     """
@@ -45,6 +47,7 @@ class VmView:
     uuid: str
     status: str
     status_reason: str
+    preempted: Mapping[str, Any] | None
     desired: str
     host: str | None
     cpu: int
@@ -112,6 +115,7 @@ def show_vm(row: VmRow) -> VmView:
         uuid=row.uuid,
         status=row.status,
         status_reason=row.status_reason,
+        preempted=row.preempted,
         desired=row.desired,
         host=row.host,
         cpu=row.cpu,
