@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
+from minicloud_core.model.batch import BATCH_MAX
 from minicloud_core.model.scheduling import (
     AT_MOST_MAX,
     BANDWIDTH_MAX_MBPS,
     FEATURE_PATTERN,
     FEATURES_MAX,
     KEY_PATTERN,
+    PRIORITY_CLASS_PATTERN,
     PRIORITY_MAX,
     PRIORITY_MIN,
     SPREADS_MAX,
@@ -89,7 +91,8 @@ class SchedulingBody(Shape):
 
     ``host_labels`` are those that its host must have. ``affinity`` and ``anti_affinity`` are kept, ``prefer_with`` and
     ``prefer_apart`` are wishes; each names VMs, groups or labels of VMs in the VM's project. VMs of a lower
-    ``priority`` may have to make room. A ``pinned`` VM has its threads for itself, and no planner moves it.
+    ``priority``, a number or a class that the service's policy names, may have to make room. A ``pinned`` VM has its
+    threads for itself, and no planner moves it.
     """
 
     host_labels: Labels | None = None
@@ -99,7 +102,11 @@ class SchedulingBody(Shape):
     prefer_with: Terms | None = None
     prefer_apart: Terms | None = None
     spread: Annotated[list[Key | SpreadBody], Field(max_length=SPREADS_MAX)] | None = None
-    priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] | None = None
+    priority: (
+        Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)]
+        | Annotated[str, Field(pattern=PRIORITY_CLASS_PATTERN, examples=["critical"])]
+        | None
+    ) = None
     pinned: bool | None = None
     cpu_features: (
         Annotated[
@@ -124,6 +131,25 @@ class VmBody(Shape):
     labels: Labels | None = None
     host: Name | None = None
     scheduling: SchedulingBody | None = None
+
+
+class GroupBody(Shape):
+    """VMs of the batch, by name, that are made all or none, in the order in which they are placed.
+
+    Each of them is given the group and its ``spread`` in its ``scheduling``.
+    """
+
+    name: Annotated[str, Field(pattern=GROUP_PATTERN)]
+    vms: Annotated[list[Name], Field(min_length=1, max_length=BATCH_MAX, json_schema_extra={"uniqueItems": True})]
+    spread: Annotated[list[Key | SpreadBody], Field(max_length=SPREADS_MAX)] | None = None
+
+
+class BatchBody(Shape):
+    """VMs to be made at once. With ``all``, nothing is made unless all of them may be."""
+
+    vms: Annotated[list[VmBody], Field(min_length=1, max_length=BATCH_MAX)]
+    groups: Annotated[list[GroupBody], Field(max_length=BATCH_MAX)] | None = None
+    all: bool = False
 
 
 class VmCreateBody(VmBody):
@@ -252,12 +278,13 @@ class CertificateBody(Shape):
 
 
 class QuotaBody(Shape):
-    """Null for no limit. ``disk_bytes`` in bytes."""
+    """Null for no limit. ``disk_bytes`` in bytes. VMs of a priority above ``priority_max`` are refused."""
 
     vms: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
     cpu: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
     ram_mib: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
     disk_bytes: Annotated[int, Field(ge=0, le=BIG_MAX)] | None = None
+    priority_max: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] | None = None
 
 
 class ProjectBody(Shape):

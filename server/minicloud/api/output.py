@@ -65,8 +65,8 @@ class Preemption(Shape):
 class Vm(Shape):
     """A VM. ``ram`` in MiB; ``operation`` is its latest one; ``observed_state`` is what its host last said.
 
-    ``scheduling`` is what was asked of its place, empty where nothing was. ``preempted`` is null but for a VM that had to
-    make room.
+    ``scheduling`` is what was asked of its place, empty where nothing was. ``preempted`` is null but for a VM that had
+    to make room.
     """
 
     id: str

@@ -29,7 +29,17 @@ from minicloud.store.reservation import ReservationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import allocation, audit, lease, placement_record, recall, reserved_room
+from . import (
+    allocation,
+    audit,
+    lease,
+    placement_record,
+    precedence,
+    preemption,
+    priority,
+    recall,
+    reserved_room,
+)
 from .allocation import OvertakenError
 from .command import create_command
 from .context import SYSTEM, Actor, Context, Idempotency
@@ -65,12 +75,25 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """What is so of a wish for which others have to leave.
+
+    :param after: the operations that stop them.
+    :param beside: what it takes of its host beside what they hold.
+    """
+
+    after: tuple[str, ...]
+    beside: Request
+
+
+@dataclass(frozen=True)
 class Admitted:
-    """A wish that has its host."""
+    """A wish that has its host; ``waits`` until others have left it."""
 
     asked: Asked
     host: str
     decision: Decision
+    waits: Waits | None = None
 
     @classmethod
     def of(cls, asked: Asked, decision: Decision) -> Admitted:
@@ -125,19 +148,35 @@ def _together(
         if alone:
             hosts.lock_all(session)
         scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
-        admission = Admission(ctx, session, ledger, fleet, scheduler)
+        admission = Admission(ctx, session, ledger, fleet, scheduler, alone=alone)
         return work(admission)
+
+
+def rehearse(ctx: Context, wishes: Sequence[VmWish], work: Callable[[Admission], Answer]) -> Answer:
+    """The same, to look alone: nothing is locked and nothing written.
+
+    :param work: decides, and leaves the fleet as it was.
+    """
+    # Should it fail half-way, the fleet is not fit for use.
+    with ctx.fleet.lent(to_take=True) as fleet, ctx.read() as session:
+        ledger = Ledger(session, wishes, now=ctx.clock.now(), lock=False)
+        scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
+        return work(Admission(ctx, session, ledger, fleet, scheduler, alone=False))
 
 
 @dataclass(frozen=True)
 class Admission:
-    """A transaction in which creates are decided and written, and the fleet that is lent to it."""
+    """A transaction in which creates are decided and written, and the fleet that is lent to it.
+
+    :param alone: whether every host is locked, so that nobody else takes room meanwhile.
+    """
 
     ctx: Context
     session: Session
     ledger: Ledger
     fleet: StandingFleet
     scheduler: Scheduler
+    alone: bool = False
 
     @property
     def now(self) -> float:
@@ -149,22 +188,42 @@ class Admission:
         return examine(self.ctx, self.session, self.ledger, self.fleet.names, wish, number=number)
 
     def place(self, asked: Asked) -> Decision:
-        """Where a wish goes.
+        """Where a wish goes; if it fits nowhere, perhaps in the place of others, who are locked then.
 
         :raises InputError: when it needs more than the room holds that it is to have.
+        :raises OvertakenError: when others have to leave, and not every host is locked.
         """
         if asked.room is not None:
             return reserved_room.place(self.scheduler, asked.room, asked.request, now=self.now)
-        return self.scheduler.place(asked.request, now=self.now)
+        while True:
+            decision = precedence.place(self.session, self.scheduler, asked.request, now=self.now)
+            if decision.preempts and not self.alone:
+                raise OvertakenError
+            # Whoever is found to have other plans by now is locked with the others, and not asked again.
+            if not decision.preempts or preemption.hold(self.session, decision.preempts):
+                return decision
 
-    def take(self, asked: Asked, host: str) -> None:
-        """Give a wish its room, and count it against its project's quota."""
+    def make_room(self, admitted: Admitted) -> Admitted:
+        """Have others leave for a wish, which takes what it needs beside what they hold."""
+        asked, victims = admitted.asked, admitted.decision.preempts
+        beside = precedence.beside(asked.request, [self.scheduler.fleet.request_of(one.vm) for one in victims])
+        deed = Deed.of(self.ctx, self.session, asked.wish.actor)
+        waits = Waits(preemption.begin(deed, asked.vm, asked.request.priority, victims), beside)
+        self.take(asked, admitted.host, beside)
+        return with_changes(admitted, waits=waits)
+
+    def take(self, asked: Asked, host: str, beside: Request | None = None) -> None:
+        """Give a wish its room, and count it against its project's quota.
+
+        :param beside: what it takes for now; None for all that it asks for.
+        """
         if asked.room is not None:
             # It counts against the quota already, for as much at least.
             self.fleet.let_go(asked.room.id)
         else:
             self.ledger.charge(asked.wish, asked.image)
-        self.scheduler.take(asked.vm, host, asked.request)
+        self.scheduler.settle(asked.vm, host, beside or asked.request)
+        self.scheduler.fleet.mix.note(asked.request)
         there = self.scheduler.fleet.host(host) if self.scheduler.counts_creates else None
         if there is not None:
             self.scheduler.fleet.set_creating(host, there.creating + 1)
@@ -217,6 +276,8 @@ def _decide(admission: Admission, wish: VmWish, number: int) -> Decided:
     if decision.host is None:
         return Refusal.of(wish, decision)
     admitted = Admitted.of(asked, decision)
+    if decision.preempts:
+        return admission.make_room(admitted)
     admission.take(asked, admitted.host)
     return admitted
 
@@ -230,6 +291,11 @@ def examine(
     :param number: its VM's, if it gets one.
     :raises MinicloudError: why it may not be.
     """
+    seen = recall.look_up(ctx, session, wish.actor, wish.idempotency, lock=False)
+    if seen is not None:
+        return replayed(session, seen)
+    project = ledger.project(wish.project)
+    wish = with_changes(wish, spec=priority.settled(wish.spec, ctx.policy.current().priority_classes, project))
     answer = _answered(ctx, session, ledger, wish)
     if answer is not None:
         return answer
@@ -241,11 +307,7 @@ def examine(
 
 
 def _answered(ctx: Context, session: Session, ledger: Ledger, wish: VmWish) -> VmCreation | None:
-    """What a wish is answered that needs no new VM: its key was seen, or its VM is there."""
-    seen = recall.look_up(ctx, session, wish.actor, wish.idempotency, lock=False)
-    if seen is not None:
-        return _replayed(session, seen)
-    ledger.project(wish.project)
+    """What a wish is answered whose VM is there."""
     vm = ledger.existing(wish)
     if vm is None:
         return None
@@ -303,16 +365,21 @@ def _answer(
     )
 
 
-def _replayed(session: Session, answer: Mapping[str, Any]) -> VmCreation:
+def replayed(session: Session, answer: Mapping[str, Any]) -> VmCreation:
+    """What a key made: the inverse of :func:`memory`, but for what has become of it since."""
     vm = vms.find(session, answer["vm"])
     assert vm is not None
     return with_changes(_answer(session, vm, answer["operation"], created=bool(answer["created"])), replayed=True)
 
 
 def _remember(ctx: Context, session: Session, wish: VmWish, creation: VmCreation) -> None:
+    recall.remember(ctx, session, wish.actor, wish.idempotency, memory(creation))
+
+
+def memory(creation: VmCreation) -> dict[str, Any]:
+    """What is kept of an answer under an Idempotency-Key."""
     operation = None if creation.operation is None else creation.operation.id
-    answer = {"vm": creation.vm.id, "operation": operation, "created": creation.created}
-    recall.remember(ctx, session, wish.actor, wish.idempotency, answer)
+    return {"vm": creation.vm.id, "operation": operation, "created": creation.created}
 
 
 def _write(ctx: Context, session: Session, admitted: Sequence[Admitted]) -> Iterator[VmCreation]:
@@ -332,19 +399,22 @@ def _write(ctx: Context, session: Session, admitted: Sequence[Admitted]) -> Iter
 
 def _draft(one: Admitted, vm: VmRow) -> Draft:
     command = create_command(one.asked.wish.spec, one.asked.wish.project, one.host)
-    return Draft("vm.create", one.host, command, vm=vm)
+    after = None if one.waits is None else one.waits.after
+    return Draft("vm.create", one.host, command, vm=vm, after=after)
 
 
 def _finish(deed: Deed, one: Admitted, vm: VmRow, operation: OperationRow) -> VmCreation:
     ctx, session, wish = deed.ctx, deed.session, one.asked.wish
     session.add(operation)
     announce(deed, operation)
-    allocation.allocate(deed, vm, one.host)
+    allocation.allocate(deed, vm, one.host, None if one.waits is None else one.waits.beside)
     allocation.keep(deed, vm, operation, one.decision)
     begin_vm(deed, vm)
     audit.note(ctx, session, wish.actor, "vm.create", vm.id, project=wish.project, name=vm.name, host=vm.host)
     claim = None
-    if wish.claim is not None:
+    if one.waits is not None:
+        vm.status_reason = f"waits until {', '.join(victim.vm for victim in one.decision.preempts)} made room"
+    elif wish.claim is not None:
         claim = lease.take_by_hand(ctx, session, operation, wish.claim, wish.lease_seconds)
     answer = VmCreation(show_vm(vm), show_operation(operation), one.decision.record, created=True, claim=claim)
     _remember(ctx, session, wish, answer)
