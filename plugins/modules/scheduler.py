@@ -66,6 +66,7 @@ options:
       - What is asked of the VM's place.
       - Other VMs are named by terms, which are C(vm:NAME) or C(vm:ID), C(group:NAME), and C(KEY=VALUE) for VMs that
         carry that label. They are VMs of the same project.
+      - A term alone speaks of one host, with C(@) and a label of hosts of a failure domain, such as V(group:db@rack).
     type: dict
     suboptions:
       host_labels:
@@ -75,11 +76,11 @@ options:
         description: The group that the VM belongs to.
         type: str
       affinity:
-        description: For each of these terms, one of its VMs must be on the host.
+        description: For each of these terms, one of its VMs must be on the host, or in its failure domain.
         type: list
         elements: str
       anti_affinity:
-        description: None of the VMs of these terms may be on the host.
+        description: None of the VMs of these terms may be on the host, or in its failure domain.
         type: list
         elements: str
       prefer_with:

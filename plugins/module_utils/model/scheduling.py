@@ -13,7 +13,7 @@ from typing import Any, Final
 from .errors import InputError, Problem
 from .field_list import read_list
 from .name import LABEL_KEY_FORM, check_labels
-from .term import VM, check_group, check_term
+from .term import VM, check_group, check_term, split_term
 
 TERMS_MAX: Final = 32
 SPREADS_MAX: Final = 4
@@ -110,8 +110,9 @@ class SchedulingSpec:
         """VMs that it names: the field's path with the name or id."""
         for name in TERM_FIELDS:
             for index, term in enumerate(getattr(self, name)):
-                if term.startswith(VM):
-                    yield f"{name}.{index}", term.removeprefix(VM)
+                whom, _by = split_term(term)
+                if whom.startswith(VM):
+                    yield f"{name}.{index}", whom.removeprefix(VM)
 
 
 _FIELDS: Final = (

@@ -2,7 +2,11 @@
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 """Terms, by which one speaks of VMs: ``vm:ID`` is one of them, ``group:NAME`` are those of a group, ``KEY=VALUE``
-those that carry a label."""
+those that carry a label.
+
+Where a term says how near they are meant, it means one host. With ``@`` and a label of hosts it means one failure
+domain, all hosts that carry one value of that label: ``group:db@rack``. What follows the last ``@`` is that label.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +19,22 @@ from .name import LABEL_KEY_FORM, LABEL_VALUE_FORM, NAME_FORM
 
 VM: Final = "vm:"
 GROUP: Final = "group:"
+# The one domain that needs no label: each host is its own.
+HOST: Final = "host"
+_AT: Final = "@"
 _GROUP_FORM: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 
 # As documents and the API's description carry them. A caller names VMs by name or id; in a file an id may be anything
 # that can be printed.
 GROUP_PATTERN: Final = f"^{_GROUP_FORM}$"
-TERM_PATTERN: Final = f"^({VM}{NAME_FORM}|{GROUP}{_GROUP_FORM}|{LABEL_KEY_FORM}={LABEL_VALUE_FORM})$"
+_WHOM: Final = f"({VM}{NAME_FORM}|{GROUP}{_GROUP_FORM}|{LABEL_KEY_FORM}={LABEL_VALUE_FORM})"
+TERM_PATTERN: Final = f"^{_WHOM}({_AT}{LABEL_KEY_FORM})?$"
 GROUP_RULE: Final = "up to 63 letters, digits, . _ -, a letter or digit at each end"
-TERM_RULE: Final = "vm:web01 (a VM by name or id), group:db, or a label such as tier=web"
+TERM_RULE: Final = "vm:web01 (a VM by name or id), group:db, or a label such as tier=web; perhaps with @rack"
 
 _GROUP: Final = re.compile(_GROUP_FORM)
 _TERM: Final = re.compile(TERM_PATTERN)
+_KEY: Final = re.compile(LABEL_KEY_FORM)
 
 
 def check_term(value: object, *, field: str, any_id: bool = False) -> list[Problem]:
@@ -39,8 +48,9 @@ def check_term(value: object, *, field: str, any_id: bool = False) -> list[Probl
 
 
 def _names_by_id(value: str) -> bool:
-    vm = value.removeprefix(VM)
-    return value.startswith(VM) and bool(vm) and vm.isprintable()
+    whom, by = split_term(value)
+    vm = whom.removeprefix(VM)
+    return whom.startswith(VM) and bool(vm) and vm.isprintable() and _KEY.fullmatch(by) is not None
 
 
 def check_group(value: object, *, field: str) -> list[Problem]:
@@ -48,6 +58,17 @@ def check_group(value: object, *, field: str) -> list[Problem]:
     if isinstance(value, str) and _GROUP.fullmatch(value):
         return []
     return [Problem(field, f"{value!r} is not a group's name", GROUP_RULE)]
+
+
+def split_term(term: str) -> tuple[str, str]:
+    """Whom a term means, and how near: a label of hosts, or ``host``."""
+    whom, at, by = term.rpartition(_AT)
+    return (whom, by) if at else (term, HOST)
+
+
+def join_term(whom: str, by: str) -> str:
+    """The term of those within that domain: the inverse of :func:`split_term`, and the shortest that means it."""
+    return whom if by == HOST and _AT not in whom else f"{whom}{_AT}{by}"
 
 
 def vm_term(vm: str) -> str:
@@ -66,7 +87,7 @@ def label_term(key: str, value: str) -> str:
 
 
 def terms_of(vm: str | None, group: str | None, labels: Mapping[str, str]) -> Iterator[str]:
-    """All terms that a VM answers to."""
+    """All that a VM may be called, however near."""
     if vm is not None:
         yield vm_term(vm)
     if group is not None:

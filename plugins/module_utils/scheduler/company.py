@@ -1,23 +1,24 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""Company: which VMs are on which hosts, by the terms that they answer to, and who keeps away from whom.
+"""Company: which VMs are on which hosts, by the terms that they answer to, and what they claim of others.
 
 A term but for ``vm:ID`` speaks of VMs of the asker's own project: what others call their groups and labels is theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from ..model.term import VM, group_term, label_term, terms_of
+from ..model.term import HOST, VM, join_term, split_term, terms_of, vm_term
 from .arrays import np
+from .claim import Claim, claims_of
 from .domain import NONE, Domains
 from .request import Request
 
 if TYPE_CHECKING:
-    from .arrays import Integers, Mask, Rows
+    from .arrays import Integers, Rows
 
     Vms = Mapping[str, tuple[int, Request, tuple[int, ...]]]
 
@@ -64,41 +65,35 @@ class Crowd:
 
 
 class Crowds:
-    """Crowds by project and term. One that nobody is in is not there."""
+    """Crowds by whom they are, or what they claim: a project and a term, or a project and a claim. One that nobody is
+    in is not there."""
 
     def __init__(self, domains: Domains) -> None:
         self._domains = domains
-        self._by_project: dict[str, dict[str, Crowd]] = {}
+        self._crowds: dict[tuple[str, str | Claim], Crowd] = {}
         self._changes = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._by_project)
+    def find(self, project: str, thing: str | Claim) -> Crowd | None:
+        return self._crowds.get((project, thing))
 
-    def find(self, project: str, term: str) -> Crowd | None:
-        crowds = self._by_project.get(project)
-        return None if crowds is None else crowds.get(term)
-
-    def knows(self, project: str) -> bool:
-        """Whether there is any of that project."""
-        return project in self._by_project
-
-    def count(self, project: str, term: str, row: int, sign: int) -> None:
-        """A VM of a term came to a row, or left it."""
+    def count(self, project: str, thing: str | Claim, row: int, sign: int) -> bool:
+        """A VM of those came to a row, or left it. Whether it is the first of them, or was the last."""
         self._changes += 1
-        crowds = self._by_project.setdefault(project, {})
-        crowd = crowds.get(term)
+        crowd = self._crowds.get((project, thing))
         if crowd is None:
-            crowd = crowds[term] = Crowd()
+            crowd = self._crowds[project, thing] = Crowd()
+            crowd.count(row, sign, self._changes, self._domains)
+            return True
         crowd.count(row, sign, self._changes, self._domains)
-        if not crowd.rows:
-            del crowds[term]
-            if not crowds:
-                del self._by_project[project]
+        if crowd.rows:
+            return False
+        del self._crowds[project, thing]
+        return True
 
 
 class Company:
-    """The VMs of a fleet by term. Who keeps away from whom is counted from the start, since it may concern anybody;
-    where whom is, from when somebody first asks.
+    """The VMs of a fleet by term. What they claim is counted from the start, since it may concern anybody; where whom
+    is, from when somebody first asks.
 
     :param vms: the fleet's own, row, request and nodes by id.
     """
@@ -106,92 +101,145 @@ class Company:
     def __init__(self, vms: Vms, domains: Domains) -> None:
         self._vms, self.domains = vms, domains
         self._there: Crowds | None = None
-        self._averse = Crowds(domains)
+        self._claimants = Crowds(domains)
+        # What is claimed, by project and whom: few claims, looked up for every request.
+        self._claims: dict[tuple[str, str], tuple[Claim, ...]] = {}
 
     def count(self, row: int, request: Request, sign: int) -> None:
         """A VM came to a row, or left it."""
-        for term in request.anti_affinity:
-            self._averse.count(_scope(request, term), term, row, sign)
+        for claim in claims_of(request):
+            self._count_claim(_scope(request, claim.whom), claim, row, sign)
         if self._there is not None:
             self._count_there(self._there, row, request, sign)
 
-    def with_term(self, request: Request, term: str) -> Mapping[int, int]:
-        """How many VMs of a term are on which rows. The asker itself is not among them, if it is there already."""
-        if term.startswith(VM):
-            place = self._vms.get(term.removeprefix(VM))
-            return _NOBODY if place is None or term == f"{VM}{request.vm}" else {place[0]: 1}
-        crowd = self._crowd(request, term)
-        return _NOBODY if crowd is None else _without(crowd.rows, self._own_row(request, term))
+    def where(self, request: Request, whom: str) -> Mapping[int, int]:
+        """How many VMs of a term are on which rows, wherever they are. The asker itself is not among them, if it is
+        there already.
 
-    def in_domain(self, request: Request, term: str, by: str) -> Integers:
-        """For each host, how many VMs of a term are in its domain, by row; -1 where a host has none. Without the
-        asker."""
-        numbers = self.domains.of(by)
-        crowd = self._crowd(request, term)
-        if crowd is None:
-            return np.where(numbers == NONE, NONE, 0)
-        counts = crowd.in_domains(by, self.domains)
-        row = self._own_row(request, term)
-        if row is not None:
-            counts = counts.copy()
-            counts[numbers[row]] -= 1
-        return np.where(numbers == NONE, NONE, counts[numbers])
+        :param whom: a term without a domain.
+        """
+        crowd = self._crowd(request, whom)
+        return _NOBODY if crowd is None else _without(crowd.rows, self._own_row(request, whom))
+
+    def near(self, request: Request, term: str, rows: Rows) -> Integers:
+        """For some rows, how many VMs of a term are in the host's domain, without the asker; ``NONE`` where it has
+        none."""
+        whom, by = split_term(term)
+        return self._in_domain(self._crowd(request, whom), self._own_row(request, whom), by, rows)
 
     def stamp(self, request: Request, term: str) -> int:
-        """Another number whenever where the VMs of a term are is another; ``vm:ID`` not counted."""
-        crowd = self._crowd(request, term)
+        """Another number whenever :meth:`near` may say something else of hosts on which nothing changed."""
+        whom, by = split_term(term)
+        if by == HOST:
+            return 0
+        if whom.startswith(VM):
+            return self._vms[whom.removeprefix(VM)][0] + 1 if whom.removeprefix(VM) in self._vms else 0
+        crowd = self._crowd(request, whom)
         return 0 if crowd is None else crowd.changed
 
-    def averse_to(self, request: Request) -> tuple[str, ...]:
-        """The asker's own terms from which somebody in the fleet keeps away."""
-        averse = self._averse
-        if not averse:
+    def claims_on(self, request: Request) -> tuple[Claim, ...]:
+        """What is claimed of a request by whoever is in the fleet, perhaps by itself."""
+        if not self._claims:
             return ()
-        terms = [] if not averse.knows(request.project) else list(terms_of(None, request.group, request.labels))
-        found = [term for term in terms if averse.find(request.project, term) is not None]
-        if request.vm is not None and averse.find("", f"{VM}{request.vm}") is not None:
-            found.append(f"{VM}{request.vm}")
-        return tuple(sorted(found))
+        return tuple(
+            sorted(claim for called in _called(request) if called in self._claims for claim in self._claims[called])
+        )
 
-    def averse(self, request: Request, term: str) -> Mapping[int, int]:
-        """How many VMs that keep away from a term are on which rows, without the asker."""
-        crowd = self._averse.find(_scope(request, term), term)
-        if crowd is None:
-            return _NOBODY
+    def claimants(self, request: Request, claim: Claim, rows: Rows) -> Integers:
+        """For some rows, how many VMs in the host's domain claim something of the asker, which is not one of them. A
+        host without a domain is one by itself: who is there claims it of those who come there."""
+        there = self._claimants.find(_scope(request, claim.whom), claim)
         place = None if request.vm is None else self._vms.get(request.vm)
-        return _without(crowd.rows, place[0] if place is not None and term in place[1].anti_affinity else None)
+        own = place[0] if place is not None and claim in claims_of(place[1]) else None
+        return self._or_on_host(there, own, claim.by, rows)
+
+    def beside(self, request: Request, claim: Claim, rows: Rows) -> Integers:
+        """For some rows, how many VMs there are of those of whom something is claimed, counted likewise."""
+        return self._or_on_host(self._crowd(request, claim.whom), self._own_row(request, claim.whom), claim.by, rows)
+
+    def claims_stamp(self, request: Request, claim: Claim) -> tuple[int, int]:
+        """Another pair whenever :meth:`claimants` and :meth:`beside` may say something else of hosts on which nothing
+        changed."""
+        if claim.by == HOST:
+            return 0, 0
+        there = self._claimants.find(_scope(request, claim.whom), claim)
+        return 0 if there is None else there.changed, self.stamp(request, join_term(claim.whom, claim.by))
 
     def itself(self, request: Request) -> str | None:
         """The asker's id, if it is there already and may not be counted among the others."""
-        return request.vm if request.vm in self._vms and _speaks_of_others(request) else None
+        if request.vm not in self._vms:
+            return None
+        return request.vm if _speaks_of_others(request) or self.claims_on(request) else None
 
-    def _crowd(self, request: Request, term: str) -> Crowd | None:
+    def _or_on_host(self, crowd: Crowd | None, own: int | None, by: str, rows: Rows) -> Integers:
+        many = self._in_domain(crowd, own, by, rows)
+        if by == HOST:
+            return many
+        return np.where(many == NONE, self._in_domain(crowd, own, HOST, rows), many)
+
+    def _in_domain(self, crowd: Crowd | None, own: int | None, by: str, rows: Rows) -> Integers:
+        """How many of a crowd are in each host's domain.
+
+        :param own: the row of the asker, where it is one of them.
+        """
+        if by == HOST:
+            return many_on_rows(_NOBODY if crowd is None else _without(crowd.rows, own), rows, len(self.domains))
+        numbers = self.domains.of(by)
+        counts: Integers | int = 0
+        if crowd is not None:
+            counts = crowd.in_domains(by, self.domains)
+            if own is not None:
+                counts = counts.copy()
+                counts[numbers[own]] -= 1
+            counts = counts[numbers[rows]]
+        return np.where(numbers[rows] == NONE, NONE, counts)
+
+    def _crowd(self, request: Request, whom: str) -> Crowd | None:
+        if whom.startswith(VM):
+            return self._alone(whom.removeprefix(VM))
         if self._there is None:
             self._there = Crowds(self.domains)
             for row, other, _nodes in self._vms.values():
                 self._count_there(self._there, row, other, 1)
-        return self._there.find(request.project, term)
+        return self._there.find(request.project, whom)
+
+    def _alone(self, vm: str) -> Crowd | None:
+        """A VM by itself."""
+        place = self._vms.get(vm)
+        if place is None:
+            return None
+        crowd = Crowd()
+        crowd.count(place[0], 1, 0, self.domains)
+        return crowd
 
     def _count_there(self, there: Crowds, row: int, request: Request, sign: int) -> None:
         for term in terms_of(None, request.group, request.labels):
             there.count(request.project, term, row, sign)
 
-    def _own_row(self, request: Request, term: str) -> int | None:
+    def _count_claim(self, scope: str, claim: Claim, row: int, sign: int) -> None:
+        if self._claimants.count(scope, claim, row, sign):
+            known = {one for one in self._claims.get((scope, claim.whom), ()) if one != claim}
+            known |= {claim} if sign > 0 else set()
+            self._claims[scope, claim.whom] = tuple(sorted(known))
+            if not known:
+                del self._claims[scope, claim.whom]
+
+    def _own_row(self, request: Request, whom: str) -> int | None:
         """The asker's row, if it is there already and counted by that term."""
         place = None if request.vm is None else self._vms.get(request.vm)
         if place is None:
             return None
-        there = place[1]
-        counted = there.project == request.project and term in terms_of(None, there.group, there.labels)
-        return place[0] if counted else None
+        row, there, _nodes = place
+        if whom.startswith(VM):
+            return row if whom == vm_term(str(request.vm)) else None
+        counted = there.project == request.project and whom in terms_of(None, there.group, there.labels)
+        return row if counted else None
 
 
-def term_of_spread(request: Request, label: str | None) -> str | None:
-    """Which VMs a limit counts: those of the request's group, or with its value of a label; None if it has neither."""
-    if label is None:
-        return None if request.group is None else group_term(request.group)
-    value = request.labels.get(label)
-    return None if value is None else label_term(label, value)
+def _called(request: Request) -> Iterator[tuple[str, str]]:
+    """All that a request may be called, each with the project in which it is."""
+    for term in terms_of(request.vm, request.group, request.labels):
+        yield _scope(request, term), term
 
 
 def _scope(request: Request, term: str) -> str:
@@ -213,12 +261,6 @@ def _without(rows: Mapping[int, int], row: int | None) -> Mapping[int, int]:
     if not left[row]:
         del left[row]
     return left
-
-
-def on_rows(there: Mapping[int, int], rows: Rows, hosts: int) -> Mask:
-    """Whether anybody is there, for some rows of a fleet of so many hosts."""
-    mask: Mask = many_on_rows(there, rows, hosts) > 0
-    return mask
 
 
 def many_on_rows(there: Mapping[int, int], rows: Rows, hosts: int) -> Integers:

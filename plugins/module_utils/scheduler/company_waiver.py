@@ -9,9 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from ..model.term import GROUP, VM
-from .company import term_of_spread
+from ..model.term import GROUP, HOST, VM, join_term, split_term
+from .claim import term_of_spread
 from .domain import NONE
+from .filters.affinity import is_kept
+from .filters.anti_affinity import averse
+from .filters.spread import is_forbidden, limits_of_others
 from .request import Request
 from .rule import Ask
 from .spread import Spread
@@ -24,35 +27,37 @@ def waive_company(rule: str, ask: Ask, row: int) -> Waiver | None:
 
 
 def _affinity(ask: Ask, row: int) -> Waiver:
-    request, company = ask.request, ask.fleet.company
-    crowds = {term: company.with_term(request, term) for term in request.affinity}
-    kept = tuple(term for term, there in crowds.items() if row in there or not (there or term.startswith(VM)))
-    missing = [term for term in request.affinity if term not in kept]
-    return _without("affinity to", missing, replace(request, affinity=kept))
+    here = slice(row, row + 1)
+    kept = tuple(term for term in ask.request.affinity if is_kept(ask, term, here)[0])
+    missing = [term for term in ask.request.affinity if term not in kept]
+    return _without("affinity to", missing, replace(ask.request, affinity=kept))
 
 
 def _anti_affinity(ask: Ask, row: int) -> Waiver | None:
-    request, company = ask.request, ask.fleet.company
-    if any(row in company.averse(request, term) for term in ask.averse):
+    request, company, here = ask.request, ask.fleet.company, slice(row, row + 1)
+    if any(company.claimants(request, claim, here)[0] for claim in averse(ask)):
         return None
-    met = [term for term in request.anti_affinity if row in company.with_term(request, term)]
+    met = [term for term in request.anti_affinity if company.near(request, term, here)[0]]
     kept = tuple(term for term in request.anti_affinity if term not in met)
     return _without("anti-affinity to", met, replace(request, anti_affinity=kept))
 
 
-def _spread(ask: Ask, row: int) -> Waiver:
+def _spread(ask: Ask, row: int) -> Waiver | None:
+    company, here = ask.fleet.company, slice(row, row + 1)
+    if any(is_forbidden(ask, claim, here)[0] for claim in limits_of_others(ask)):
+        return None
     limits: list[Spread] = []
     words, more = [], 0
     for limit in ask.request.spread:
-        term = term_of_spread(ask.request, limit.label)
-        there = 0 if term is None else int(ask.fleet.company.in_domain(ask.request, term, limit.by)[row])
+        whom = term_of_spread(ask.request, limit.label)
+        there = 0 if whom is None else int(company.near(ask.request, join_term(whom, limit.by), here)[0])
         if there == NONE:
             words.append(f"without spread by {limit.by}")
             more += 1
             continue
         limits.append(replace(limit, at_most=max(limit.at_most, there + 1)))
         if there >= limit.at_most:
-            words.append(f"{there + 1} of {_spoken(str(term))} on one {limit.by}, not {limit.at_most} at most")
+            words.append(f"{there + 1} of {_spoken(str(whom))} on one {limit.by}, not {limit.at_most} at most")
             more += there + 1 - limit.at_most
     return Waiver(" and ".join(words), more, replace(ask.request, spread=tuple(limits)))
 
@@ -62,9 +67,11 @@ def _without(kind: str, terms: list[str], request: Request) -> Waiver:
 
 
 def _spoken(term: str) -> str:
-    if term.startswith(VM):
-        return f"VM {term.removeprefix(VM)}"
-    return f"group {term.removeprefix(GROUP)}" if term.startswith(GROUP) else f"label {term}"
+    whom, by = split_term(term)
+    near = "" if by == HOST else f" by {by}"
+    if whom.startswith(VM):
+        return f"VM {whom.removeprefix(VM)}{near}"
+    return f"{f'group {whom.removeprefix(GROUP)}' if whom.startswith(GROUP) else f'label {whom}'}{near}"
 
 
 _WAIVERS: Final[dict[str, Callable[[Ask, int], Waiver | None]]] = {

@@ -9,19 +9,22 @@ They are refused where they are read. A scheduler that is asked all the same ans
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 from ..model.errors import Problem
-from .company import term_of_spread
+from ..model.term import HOST, join_term, split_term
+from .claim import term_of_spread
 from .request import Request
 
-# What is wanted, what is not, and what the second does with those of one term.
+# What wants VMs near and what wants them away, in pairs that no host keeps both of for the same VMs.
 _OPPOSED: Final = (
     ("affinity", "anti_affinity"),
     ("affinity", "prefer_apart"),
     ("anti_affinity", "prefer_with"),
     ("prefer_with", "prefer_apart"),
 )
+_NEAR: Final = ("affinity", "prefer_with")
 
 
 def conflicts(request: Request, field: str = "") -> list[Problem]:
@@ -35,9 +38,26 @@ def conflicts(request: Request, field: str = "") -> list[Problem]:
 
 def _opposed(request: Request) -> Iterator[Problem]:
     for one, other in _OPPOSED:
-        for term in sorted({*getattr(request, one)} & {*getattr(request, other)}):
-            message = f"{term} is in {one} and in {other}, and no host is both with it and without"
-            yield Problem(other, message, f"in {one} or in {other}")
+        for first, second in product(_plain(getattr(request, one)), _plain(getattr(request, other))):
+            if _is_within(*((first, second) if one in _NEAR else (second, first))):
+                where = f"in {one} and in {other}" if first == second else f"in {one} and {second} in {other}"
+                message = f"{first} is {where}, and no host is both with {_them(first, second)} and without"
+                yield Problem(other, message, f"in {one} or in {other}")
+
+
+def _plain(terms: tuple[str, ...]) -> list[str]:
+    """Terms, each said in one way."""
+    return sorted({join_term(*split_term(term)) for term in terms})
+
+
+def _is_within(near: str, away: str) -> bool:
+    """Whether who is near by one term cannot be away by the other: on a host one is in all of its domains."""
+    (whom, by), (other, domain) = split_term(near), split_term(away)
+    return whom == other and by in (HOST, domain)
+
+
+def _them(first: str, second: str) -> str:
+    return "it" if first == second else split_term(first)[0]
 
 
 def _host(request: Request) -> Iterator[Problem]:
@@ -55,9 +75,17 @@ def _spread(request: Request) -> Iterator[Problem]:
         elif term is None:
             message = f"spread by {limit.by} counts VMs by their label {limit.label}, which the VM has not"
             yield Problem(f"{here}.label", message, "a label of the VM")
-        elif limit.at_most == 1 and term in request.affinity:
-            message = f"affinity wants {term} on one host, and spread wants 1 at most in each {limit.by}"
-            yield Problem(here, message, "one of the two")
+        elif limit.at_most == 1:
+            yield from _tied(request, join_term(term, limit.by), here)
+
+
+def _tied(request: Request, term: str, field: str) -> Iterator[Problem]:
+    """What wants VMs together of which a domain may have one."""
+    whom, domain = split_term(term)
+    near = (split_term(one)[1] for one in _plain(request.affinity) if _is_within(one, term))
+    for by in sorted(near, key=lambda by: by != HOST)[:1]:
+        message = f"affinity wants {whom} on one host" if by == HOST else f"affinity wants {whom} in one {by}"
+        yield Problem(field, f"{message}, and spread wants 1 at most in each {domain}", "one of the two")
 
 
 def _pinned(request: Request) -> Iterator[Problem]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ..model.term import HOST
 from .arrays import np
 from .host import HostView
-from .spread import HOST
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,6 +25,10 @@ class Domains:
     def __init__(self, hosts: Sequence[HostView]) -> None:
         self._labels: list[Mapping[str, str]] = [host.labels for host in hosts]
         self._numbers: dict[str, npt.NDArray[np.intp]] = {}
+
+    def __len__(self) -> int:
+        """How many hosts there are."""
+        return len(self._labels)
 
     def of(self, by: str) -> npt.NDArray[np.intp]:
         """Each host's domain by a label, by row; ``NONE`` for a host that does not carry it. To be read alone."""

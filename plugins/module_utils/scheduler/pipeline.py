@@ -177,7 +177,7 @@ class Scheduler:
 
     def _ask(self, request: Request, now: float) -> Ask:
         self._board.refresh()
-        return Ask(self.fleet, self._board, self._slots, request, now, self.fleet.company.averse_to(request))
+        return Ask(self.fleet, self._board, self._slots, request, now, self.fleet.company.claims_on(request))
 
     def _sheet(self, ask: Ask) -> Sheet:
         rules = self.policy.of(ask.request.project)
@@ -185,7 +185,7 @@ class Scheduler:
         if "fragmentation" in weights:
             self._slots.refresh(ask.request)
         itself = self.fleet.company.itself(ask.request)
-        key = (*ask.request.key, ask.averse, itself, weights is rules.weights)
+        key = (*ask.request.key, ask.claims, itself, weights is rules.weights)
         sheet = self._sheets.get(key)
         if sheet is None:
             sheet = self._sheets[key] = Sheet(ask, rules.filters, weights)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..model.reason import Reason
 from .board import Board
+from .claim import Claim
 from .fleet import Fleet
 from .request import Request
 
@@ -26,7 +27,7 @@ class Ask:
     :param board: the fleet by the policy's figures.
     :param slots: how many VMs of each recent shape still fit where.
     :param now: Unix seconds.
-    :param averse: terms of the request's own from which somebody in the fleet keeps away; see ``company``.
+    :param claims: what VMs in the fleet claim of the request; see ``company``.
     """
 
     fleet: Fleet
@@ -34,7 +35,7 @@ class Ask:
     slots: SlotBook
     request: Request
     now: float
-    averse: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
     _kept: dict[Callable[[Ask, Rows], Vector], tuple[Rows, Vector]] = field(default_factory=dict)
 
     def once(self, values: Callable[[Ask, Rows], Vector], rows: Rows) -> Vector:
@@ -82,7 +83,7 @@ class Scorer:
     """A preference: for some rows 0, the worst host there could be, to 1, the best. What will not do, it may call
     anything.
 
-    :param standing: as a filter's.
+    :param standing: as a filter's; ``stamp`` likewise.
     :param concerns: whether it has a preference for a request; where it has none, its weight does not count.
     """
 
@@ -90,3 +91,4 @@ class Scorer:
     values: Callable[[Ask, Rows], Vector]
     standing: bool = False
     concerns: Callable[[Request], bool] = always
+    stamp: Callable[[Ask], Hashable] | None = None

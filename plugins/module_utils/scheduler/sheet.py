@@ -59,6 +59,7 @@ class Sheet:
         self._stamps: dict[int, Hashable] = {
             index: None for index, rule in enumerate(self.filters) if rule.stamp is not None
         }
+        self._wished: tuple[Hashable, ...] = ()
         self._seen, self._mix, self._until = -1, -1, -1.0
         self._at = 0.0
 
@@ -74,6 +75,9 @@ class Sheet:
             return
         else:
             rows = fleet.changed_since(self._seen) if len(fleet) > FEW else ALL
+        wished = tuple(scorer.stamp(ask) for scorer in self._scorers if scorer.stamp is not None)
+        if wished != self._wished:
+            rows, self._wished = ALL, wished
         self._compute(ask, rows)
         if self._stamps and self._ask_anew(ask):
             self.ranks = np.where(self.passes.all(axis=0), self._scores, REFUSED)

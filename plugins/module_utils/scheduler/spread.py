@@ -6,10 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-# The one domain that needs no label: each host is its own.
-HOST: Final = "host"
 
 
 @dataclass(frozen=True, order=True)

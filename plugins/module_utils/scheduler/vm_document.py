@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..model.name import check_labels
-from ..model.term import check_group, check_term
+from ..model.term import check_group, check_term, join_term, split_term
 from ..model.vm import VM_TRANSITIONS
 from .conflict import conflicts
 from .document_field import FieldReader
@@ -131,7 +131,7 @@ def _terms(reader: FieldReader, value: Any, field: str) -> tuple[str, ...]:
     ]
     reader.problems += problems
     # In an order that tells nothing, each once: requests that mean the same are the same.
-    return () if problems else tuple(sorted(set(terms)))
+    return () if problems else tuple(sorted({join_term(*split_term(term)) for term in terms}))
 
 
 def read_spread(reader: FieldReader, value: Any, field: str) -> tuple[Spread, ...]:

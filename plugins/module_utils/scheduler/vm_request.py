@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..model.errors import InputError
 from ..model.scheduling import SchedulingSpec
-from ..model.term import VM, vm_term
+from ..model.term import VM, join_term, split_term, vm_term
 from ..model.vm import VmSpec, pool_bytes
 from .conflict import conflicts
 from .request import Request
@@ -86,12 +86,17 @@ def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, s
 
 def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> tuple[str, ...]:
     """The terms with VMs by their ids, each once: a VM may have been named both ways."""
-    named = (_term_by_id(term, ids) for term in terms)
+    named = (term_by_id(term, ids) for term in terms)
     return tuple(dict.fromkeys(term for term in named if term is not None))
 
 
-def _term_by_id(term: str, ids: Mapping[str, str]) -> str | None:
-    if not term.startswith(VM):
-        return term
-    vm = ids.get(term.removeprefix(VM))
-    return None if vm is None else vm_term(vm)
+def term_by_id(term: str, ids: Mapping[str, str]) -> str | None:
+    """A term with a VM by its id; None for a VM that is not known, of which it says nothing any more.
+
+    :param ids: the id of each VM, by its name and its id.
+    """
+    whom, by = split_term(term)
+    if not whom.startswith(VM):
+        return join_term(whom, by)
+    vm = ids.get(whom.removeprefix(VM))
+    return None if vm is None else join_term(vm_term(vm), by)

@@ -71,7 +71,7 @@ class CloudInitBody(Shape):
 
 
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
-Term = Annotated[str, Field(pattern=TERM_PATTERN, examples=["vm:web01", "group:db", "tier=web"])]
+Term = Annotated[str, Field(pattern=TERM_PATTERN, examples=["vm:web01", "group:db", "tier=web@rack"])]
 Terms = Annotated[list[Term], Field(max_length=TERMS_MAX, json_schema_extra={"uniqueItems": True})]
 
 

@@ -76,10 +76,14 @@ def create(
     group: Annotated[str | None, typer.Option(help="The group that it is one of.", show_default=False)] = None,
     affinity: Annotated[
         list[str] | None,
-        typer.Option(metavar="TERM", help="With vm:NAME, group:NAME or VMs of a label KEY=VALUE; repeat for more."),
+        typer.Option(
+            metavar="TERM",
+            help="With vm:NAME, group:NAME or VMs of a label KEY=VALUE, perhaps in one domain (group:db@rack);"
+            " repeat for more.",
+        ),
     ] = None,
     anti_affinity: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="On no host of theirs; repeat for more.")
+        list[str] | None, typer.Option(metavar="TERM", help="On no host, or in no domain, of theirs; repeat for more.")
     ] = None,
     prefer_with: Annotated[
         list[str] | None, typer.Option(metavar="TERM", help="Rather with them; repeat for more.")

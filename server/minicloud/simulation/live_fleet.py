@@ -9,13 +9,13 @@ from typing import Any, Final
 from minicloud_core.model.host import network_use
 from minicloud_core.model.units import MIB, plain_number
 from minicloud_core.model.vm import DEFAULT_POOL, pool_bytes
+from minicloud_core.scheduler.vm_request import term_by_id
 
 Row = Mapping[str, Any]
 
 # What a VM was asked to keep, in the words of both.
 _SAME: Final = ("group", "spread", "priority", "pinned", "host_labels", "cpu_features", "bandwidth_mbps")
 _TERMS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
-_VM: Final = "vm:"
 
 
 def live_fleet(hosts: Iterable[Row], vms: Iterable[Row]) -> dict[str, Any]:
@@ -24,13 +24,15 @@ def live_fleet(hosts: Iterable[Row], vms: Iterable[Row]) -> dict[str, Any]:
     :param hosts: as an administrator sees them.
     :param vms: those that are not deleted. One without a host takes no room, and is left out.
     """
-    known = list(vms)
-    ids: dict[tuple[str, str], str] = {}
+    known = sorted(vms, key=lambda vm: str(vm["id"]))
+    ids: dict[str, dict[str, str]] = {}
     for vm in known:
-        ids |= {(vm["project"], vm["name"]): vm["id"], (vm["project"], vm["id"]): vm["id"]}
+        ids.setdefault(vm["project"], {}).update({vm["name"]: vm["id"], vm["id"]: vm["id"]})
     return {
         "hosts": [_host(host) for host in sorted(hosts, key=lambda host: str(host["name"]))],
-        "vms": [_vm(vm, ids) for vm in sorted(known, key=lambda vm: str(vm["id"])) if vm["host"] is not None],
+        "vms": [
+            _vm(vm, ids[vm["project"]]) for vm in sorted(known, key=lambda vm: str(vm["id"])) if vm["host"] is not None
+        ],
     }
 
 
@@ -82,7 +84,7 @@ def _load(host: Row) -> dict[str, Any]:
     return {name: value for name, value in measured.items() if value is not None}
 
 
-def _vm(vm: Row, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def _vm(vm: Row, ids: Mapping[str, str]) -> dict[str, Any]:
     asked = vm["scheduling"]
     pools = pool_bytes((disk["pool"], disk["size"]) for disk in vm["disks"])
     written = {
@@ -99,16 +101,15 @@ def _vm(vm: Row, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         "networks": sorted({nic["network"] for nic in vm["nics"]}),
         "project": vm["project"],
         **{name: asked[name] for name in _SAME if name in asked},
-        **{name: _by_id(asked[name], vm["project"], ids) for name in _TERMS if name in asked},
+        **{name: _by_id(asked[name], ids) for name in _TERMS if name in asked},
     }
     return _said(written)
 
 
-def _by_id(terms: Iterable[str], project: str, ids: Mapping[tuple[str, str], str]) -> list[str]:
-    """The terms with VMs by their ids; what is said of a VM that is gone says nothing any more."""
-    named = [(term, ids.get((project, term.removeprefix(_VM)))) for term in terms]
-    found = [term if not term.startswith(_VM) else f"{_VM}{vm}" for term, vm in named if vm or not term.startswith(_VM)]
-    return list(dict.fromkeys(found))
+def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> list[str]:
+    """The terms with VMs by their ids."""
+    named = (term_by_id(term, ids) for term in terms)
+    return list(dict.fromkeys(term for term in named if term is not None))
 
 
 def _seconds(moment: str) -> float:

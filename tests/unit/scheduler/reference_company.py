@@ -32,43 +32,83 @@ def count(machines: Sequence[Machine], request: Request, term: str) -> int:
     return sum(answers(vm, term, request.project) for machine in machines for vm in others(machine, request))
 
 
+def split(term: str) -> tuple[str, str]:
+    """Whom a term means, and by what label of hosts it is near."""
+    if "@" not in term:
+        return term, "host"
+    parts = term.split("@")
+    return "@".join(parts[:-1]), parts[-1]
+
+
+def domain(machine: Machine, by: str) -> list[Machine]:
+    """The hosts that fall together with one; none when it is not known which."""
+    if by == "host":
+        return [machine]
+    value = machine.view.labels.get(by)
+    return [] if value is None else [other for other in machine.fleet if other.view.labels.get(by) == value]
+
+
 def affinity(machine: Machine, request: Request) -> bool:
     for term in request.affinity:
-        wanted_at_all = term.startswith("vm:") or count(machine.fleet, request, term) > 0
-        if wanted_at_all and count([machine], request, term) == 0:
+        whom, by = split(term)
+        near = domain(machine, by)
+        wanted_at_all = whom.startswith("vm:") or count(machine.fleet, request, whom) > 0
+        if not near or (wanted_at_all and count(near, request, whom) == 0):
             return False
     return True
 
 
 def anti_affinity(machine: Machine, request: Request) -> bool:
-    for vm in others(machine, request):
-        if any(answers(vm, term, request.project) for term in request.anti_affinity):
+    for term in request.anti_affinity:
+        whom, by = split(term)
+        near = domain(machine, by)
+        if not near or count(near, request, whom):
             return False
-        if any(answers(request, term, vm.project) for term in vm.anti_affinity):
-            return False
+    for other in machine.fleet:
+        for vm in others(other, request):
+            for term in vm.anti_affinity:
+                whom, by = split(term)
+                if answers(request, whom, vm.project) and machine in (domain(other, by) or [other]):
+                    return False
     return True
+
+
+def counted(request: Request, label: str | None) -> str | None:
+    """Whom a limit counts."""
+    if label is None:
+        return None if request.group is None else f"group:{request.group}"
+    return f"{label}={request.labels[label]}" if label in request.labels else None
 
 
 def spread(machine: Machine, request: Request) -> bool:
     for limit in request.spread:
-        if limit.label is None:
-            term = None if request.group is None else f"group:{request.group}"
-        else:
-            term = f"{limit.label}={request.labels[limit.label]}" if limit.label in request.labels else None
-        if term is None:
-            continue
-        domain = [other for other in machine.fleet if limit.by in other.view.labels]
-        domain = [other for other in domain if other.view.labels[limit.by] == machine.view.labels.get(limit.by)]
-        if limit.by == "host":
-            domain = [machine]
-        if not domain or count(domain, request, term) + 1 > limit.at_most:
+        term, near = counted(request, limit.label), domain(machine, limit.by)
+        if term is not None and (not near or count(near, request, term) + 1 > limit.at_most):
             return False
+    return keeps_limits_of_others(machine, request)
+
+
+def keeps_limits_of_others(machine: Machine, request: Request) -> bool:
+    for other in machine.fleet:
+        for vm in others(other, request):
+            for limit in vm.spread:
+                term, near = counted(vm, limit.label), domain(other, limit.by) or [other]
+                if term is None or not answers(request, term, vm.project) or machine not in near:
+                    continue
+                if count(near, request, term) + 1 > limit.at_most:
+                    return False
     return True
 
 
 def soft_affinity(machine: Machine, request: Request, moment: Moment) -> float:
-    met = [1.0 if count([machine], request, term) else 0.0 for term in request.prefer_with]
-    met += [1 / (1 + count([machine], request, term)) for term in request.prefer_apart]
+    met = []
+    for term in request.prefer_with:
+        whom, by = split(term)
+        met.append(1.0 if count(domain(machine, by), request, whom) else 0.0)
+    for term in request.prefer_apart:
+        whom, by = split(term)
+        near = domain(machine, by)
+        met.append(1 / (1 + count(near, request, whom)) if near else 0.0)
     return sum(met) / len(met)
 
 

@@ -61,6 +61,15 @@ def reason(placed: Mapping[str, list[Request]], request: Request, host: str) -> 
         ({"b": [WEB]}, replace(VM, affinity=("group:db",)), "abcd"),
         ({"b": [WEB]}, replace(VM, affinity=("group:db", "tier=web")), "b"),
         ({}, replace(VM, affinity=("vm:b1",)), ""),
+        # In one rack with them, or in any whose rack is known while there is nobody.
+        ({"b": [DB]}, replace(VM, affinity=("group:db@rack",)), "ab"),
+        ({"b": [DB]}, replace(VM, affinity=("group:db@rack", "group:db")), "b"),
+        ({"b": [DB], "c": [DB]}, replace(VM, affinity=("group:db@rack",), anti_affinity=("group:db",)), "a"),
+        ({}, replace(VM, affinity=("group:db@rack",)), "abc"),
+        ({"d": [DB]}, replace(VM, affinity=("group:db@rack",)), ""),
+        ({"c": [VM]}, replace(VM, affinity=("vm:c0@rack",)), "c"),
+        ({"d": [VM]}, replace(VM, affinity=("vm:d0@rack",)), ""),
+        ({"b": [DB]}, replace(VM, affinity=("group:db@host",)), "b"),
         # What another project calls its groups is its own; a VM has one name.
         ({"b": [replace(DB, project="red")]}, replace(VM, affinity=("group:db",)), "abcd"),
         ({"b": [replace(DB, project="red")]}, replace(VM, project="red", affinity=("group:db",)), "b"),
@@ -87,6 +96,19 @@ def test_a_vm_goes_where_those_are_that_it_needs(
         ({"b": [replace(VM, anti_affinity=("group:db",))]}, VM, "abcd"),
         ({"b": [replace(VM, anti_affinity=("group:db",), project="red")]}, DB, "abcd"),
         ({"b": [replace(VM, anti_affinity=("vm:new",), project="red")]}, replace(VM, vm="new"), "acd"),
+        # Near and far may be a rack: it then has to be known which.
+        ({"b": [DB]}, replace(VM, anti_affinity=("group:db@rack",)), "c"),
+        ({"b": [DB]}, replace(VM, anti_affinity=("group:db@host",)), "acd"),
+        ({"d": [DB]}, replace(VM, anti_affinity=("group:db@rack",)), "abc"),
+        ({}, replace(VM, anti_affinity=("group:db@rack",)), "abc"),
+        ({"b": [VM]}, replace(VM, anti_affinity=("vm:b0@rack", "vm:x@rack")), "c"),
+        ({"b": [DB]}, replace(VM, anti_affinity=("group:db@row",)), ""),
+        ({"b": [replace(VM, anti_affinity=("group:db@rack",))]}, DB, "cd"),
+        ({"b": [replace(VM, anti_affinity=("vm:new@rack",), project="red")]}, replace(VM, vm="new"), "cd"),
+        ({"b": [replace(VM, anti_affinity=("group:db@rack",), project="red")]}, DB, "abcd"),
+        # Whoever got to a host that is in no rack is there alone.
+        ({"d": [replace(VM, anti_affinity=("group:db@rack",))]}, DB, "abc"),
+        ({"a": [replace(DB, anti_affinity=("group:db@rack",))]}, replace(DB, anti_affinity=("group:db@rack",)), "c"),
         # A group that keeps away from itself, host by host.
         ({"b": [replace(DB, anti_affinity=("group:db",))]}, replace(DB, anti_affinity=("group:db",)), "acd"),
     ],
@@ -113,6 +135,19 @@ RACK = (Spread("rack", 1),)
         ({"a": [WEB]}, replace(WEB, spread=(Spread("rack", 1, "tier"),)), "c"),
         ({"a": [WEB]}, replace(VM, labels={"tier": "db"}, spread=(Spread("rack", 1, "tier"),)), "abc"),
         ({"a": [replace(DB, project="red")]}, replace(DB, spread=RACK), "abc"),
+        # A limit binds everybody whom it counts, also those who say nothing.
+        ({"a": [replace(DB, spread=RACK)]}, DB, "cd"),
+        ({"a": [replace(DB, spread=(Spread("host", 1),))]}, DB, "bcd"),
+        ({"a": [replace(DB, spread=(Spread("rack", 2),))]}, DB, "abcd"),
+        ({"a": [replace(DB, spread=(Spread("rack", 2),))], "b": [DB]}, DB, "cd"),
+        ({"a": [replace(DB, spread=(Spread("rack", 2),))], "b": [DB]}, replace(DB, spread=(Spread("rack", 9),)), "c"),
+        ({"a": [DB], "b": [DB], "c": [replace(DB, spread=RACK)]}, DB, "abd"),
+        ({"a": [replace(WEB, spread=(Spread("rack", 1, "tier"),))]}, WEB, "cd"),
+        ({"a": [replace(WEB, spread=(Spread("rack", 1, "tier"),))]}, replace(WEB, labels={"tier": "db"}), "abcd"),
+        ({"a": [replace(DB, spread=RACK, project="red")]}, DB, "abcd"),
+        ({"a": [replace(DB, spread=RACK)]}, VM, "abcd"),
+        # Whoever got to a host that is in no rack is there alone.
+        ({"d": [replace(DB, spread=RACK)]}, DB, "abc"),
         # Nothing says which VMs are counted.
         ({"a": [DB]}, replace(VM, spread=RACK), "abcd"),
         ({"a": [DB]}, replace(DB, spread=(Spread("rack", 1, "tier"),)), "abcd"),
@@ -140,6 +175,10 @@ def test_a_vm_that_is_there_already_is_no_company_to_itself() -> None:
         ({"a": [DB] * 3, "b": [DB] * 2, "c": [DB], "d": [DB] * 2}, replace(VM, prefer_apart=("group:db",)), "c"),
         ({"c": [DB, WEB], "d": [DB]}, replace(VM, prefer_with=("group:db",), prefer_apart=("tier=web",)), "d"),
         ({}, replace(VM, prefer_with=("vm:nobody",)), "a"),
+        ({"a": [DB], "d": [DB]}, replace(VM, prefer_apart=("group:db@rack",)), "c"),
+        ({"a": [DB] * 2, "c": [DB]}, replace(VM, prefer_with=("group:db@rack",), prefer_apart=("group:db",)), "b"),
+        # Of a host in no rack nothing is known to be near or away.
+        ({"a": [DB], "b": [DB], "c": [DB]}, replace(VM, prefer_apart=("group:db@rack",)), "c"),
     ],
 )
 @pytest.mark.parametrize("policy", [SPREAD, PACK], ids=lambda policy: policy.name)
@@ -171,6 +210,24 @@ def test_refusals_name_who_is_in_the_way() -> None:
     assert reason(placed, spread, "d").message == "it has no label rack to spread by"
     by_host = reason(placed, replace(DB, spread=(Spread("host", 1),)), "a")
     assert by_host.message == "host a has 2 of group:db, 1 at most"
+    near = reason({"a": [DB], "c": [DB]}, replace(VM, affinity=("group:db@rack",), host_labels={}), "d")
+    assert near.message == "to be with group:db@rack, and it has no label rack"
+    assert near.numbers == {"missing": {"group:db@rack": ["a", "c"]}}
+    racks = reason({"a": [DB], "b": [DB]}, replace(VM, affinity=("group:db@rack",)), "c")
+    assert racks.message == "to be with group:db@rack, and group:db is in rack r1"
+    away = replace(VM, anti_affinity=("group:db@rack", "vm:x"))
+    assert reason({"a": [DB], "b": [DB]}, away, "a").message == "2 VMs of group:db are in rack r1"
+    unknown = reason({"a": [DB], "b": [DB]}, away, "d")
+    assert unknown.message == "it has no label rack to keep away from group:db@rack by"
+    assert unknown.numbers == {"there": {}, "averse": {}, "unknown": ["group:db@rack"]}
+    averse = reason({"a": [replace(VM, anti_affinity=("tier=web@rack",))] * 2}, WEB, "b")
+    assert averse.message == "2 VMs in rack r1 keep away from tier=web@rack"
+    assert averse.numbers == {"there": {}, "averse": {"tier=web@rack": 2}}
+    limited = reason({"a": [replace(DB, spread=RACK)]}, DB, "b")
+    assert limited.message == "rack r1 has 1 of group:db, 1 at most for 1 VM there"
+    assert limited.numbers == {
+        "over": [{"by": "rack", "domain": "r1", "term": "group:db", "there": 1, "at_most": 1, "claimed_by": 1}],
+    }
     assert by_host.numbers == {
         "over": [{"by": "host", "domain": "a", "term": "group:db", "there": 2, "at_most": 1}],
     }
@@ -196,7 +253,14 @@ def test_refusals_name_who_is_in_the_way() -> None:
             [("without affinity to label tier=web", "b")],
         ),
         ({}, replace(VM, affinity=("vm:x",)), [("without affinity to VM x", "a")]),
+        (
+            {"a": [DB], "c": [DB]},
+            replace(VM, anti_affinity=("group:db@rack", "tier=web")),
+            [("without anti-affinity to group db by rack", "b")],
+        ),
+        ({"d": [DB]}, replace(VM, affinity=("group:db@rack",)), [("without affinity to group db by rack", "a")]),
         # Others have said that, and it is not for the request to take back.
+        ({"a": [replace(DB, spread=RACK)], "c": [replace(DB, spread=RACK)], "d": [replace(DB, spread=RACK)]}, DB, []),
         ({name: [replace(VM, anti_affinity=("group:db",))] for name in "abcd"}, DB, []),
         (
             {"a": [DB], "b": [DB], "c": [DB]},
@@ -221,7 +285,8 @@ def test_what_would_make_it_fit_is_offered(
 
 # Few names, so that they meet.
 names = st.sampled_from(["vm-0", "vm-1", "vm-2", "vm-9"])
-terms = st.sampled_from(["group:g", "group:h", "tier=x", "tier=y", "zone=x", "vm:vm-0", "vm:vm-1", "vm:vm-9"])
+whoms = ["group:g", "group:h", "tier=x", "tier=y", "zone=x", "vm:vm-0", "vm:vm-1", "vm:vm-9"]
+terms = st.sampled_from([*whoms, *(f"{whom}@{by}" for whom in whoms for by in ("rack", "zone", "host"))])
 some_terms = st.just(()) | st.lists(terms, max_size=2, unique=True).map(tuple)
 limits = st.builds(
     Spread, st.sampled_from(["rack", "zone", "host"]), st.integers(1, 3), st.none() | st.sampled_from(["tier", "zone"])
@@ -319,7 +384,7 @@ def test_a_history_in_company_is_read_as_plainly(
 @settings(deadline=None, max_examples=60)
 @given(hosts, st.lists(requests, max_size=14))
 def test_no_placement_breaks_a_hard_rule(views: list[HostView], wanted: list[Request]) -> None:
-    """They keep away from whom they said, and pass no limit that they had when they came."""
+    """They keep away from whom they said, and nobody's limit is passed, whoever comes."""
     twins = Twins(views, SPREAD)
     for request in wanted:
         named = replace(request, vm=f"vm-{twins.count}")
@@ -330,6 +395,7 @@ def test_no_placement_breaks_a_hard_rule(views: list[HostView], wanted: list[Req
         for machine in twins.machines:
             machine.fleet = twins.machines
             assert all(reference_company.anti_affinity(machine, vm) for vm, _nodes in machine.vms)
+            assert all(reference_company.spread(machine, vm) for vm, _nodes in machine.vms)
         machine = twins.machines[twins.fleet.rows[host]]
         assert reference_company.affinity(machine, named)
         assert reference_company.spread(machine, named)

@@ -30,6 +30,22 @@ CONFLICTS = {
         "vm:a is in affinity and in prefer_apart",
     ),
     "prefer_with": (replace(VM, anti_affinity=("a=b",), prefer_with=("a=b",)), "a=b is in anti_affinity and in prefer"),
+    "anti_affinity ": (
+        replace(VM, affinity=("group:web@host",), anti_affinity=("group:web@rack",)),
+        "group:web is in affinity and group:web@rack in anti_affinity, and no host is both with group:web and without",
+    ),
+    "prefer_with ": (
+        replace(VM, anti_affinity=("a=b@rack",), prefer_with=("a=b@rack",)),
+        "a=b@rack is in anti_affinity and in prefer_with, and no host is both with it and without",
+    ),
+    "prefer_apart ": (
+        replace(VM, prefer_with=("a=b",), prefer_apart=("a=b@rack",)),
+        "a=b is in prefer_with and a=b@rack in prefer_apart",
+    ),
+    "spread.0 ": (
+        replace(VM, affinity=("group:db@rack",), spread=(Spread("rack", 1),)),
+        "affinity wants group:db in one rack, and spread wants 1 at most in each rack",
+    ),
     "host": (
         replace(VM, host="a", exclude=frozenset({"a", "b"})),
         "a is asked for by host and ruled out by exclude",
@@ -49,7 +65,9 @@ CONFLICTS = {
 }
 
 
-@pytest.mark.parametrize(("field", "request_", "message"), [(field, *case) for field, case in CONFLICTS.items()])
+@pytest.mark.parametrize(
+    ("field", "request_", "message"), [(field.strip(), *case) for field, case in CONFLICTS.items()]
+)
 def test_rules_that_contradict_each_other_are_both_named(field: str, request_: Request, message: str) -> None:
     problems = conflicts(request_, "vms.3")
     assert [problem.field for problem in problems] == [f"vms.3.{field}"]
@@ -78,6 +96,10 @@ def test_a_spread_of_nobody_is_refused() -> None:
         replace(
             VM, affinity=("group:web",), anti_affinity=("group:db",), prefer_with=("vm:a",), prefer_apart=("vm:b",)
         ),
+        # Near in one sense, and away in a narrower one.
+        replace(VM, affinity=("group:web@rack",), anti_affinity=("group:web",), spread=(Spread("host", 1),)),
+        replace(VM, affinity=("group:db@zone",), spread=(Spread("rack", 1),), prefer_apart=("group:web@host",)),
+        replace(VM, prefer_with=("group:web@zone",), anti_affinity=("group:web@rack",)),
         replace(VM, affinity=("group:db",), prefer_with=("group:db",), spread=(Spread("rack", 2),)),
         replace(VM, affinity=("group:web",), spread=(Spread("host", 1), Spread("rack", 1, "tier"))),
         replace(VM, host="a", exclude=frozenset({"b"})),

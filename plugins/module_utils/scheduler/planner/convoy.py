@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from ...model.reason import Reason
-from ...model.term import terms_of
+from ...model.term import VM, split_term, terms_of
 from ..request import Request
 from .draft import Draft
 from .plan import Stay
@@ -46,10 +46,11 @@ def move_convoy(draft: Draft, convoy: list[str]) -> Stay | None:
     length = len(draft.moves)
     tried: set[str] = set()
     first: Stay | None = None
-    for _turn in range(_TRIES if len(convoy) > 1 else 1):
+    left = _content_elsewhere(draft, convoy)
+    for _turn in range(_TRIES if len(convoy) > 1 or left else 1):
         for vm in convoy:
             draft.lift(vm)
-        stuck = _move_all(draft, convoy, tried)
+        stuck = _move_all(draft, convoy, tried) or _left_behind(draft, convoy, left)
         if stuck is None:
             return None
         first = first or stuck
@@ -82,6 +83,22 @@ def _move_all(draft: Draft, convoy: list[str], tried: set[str]) -> Stay | None:
     return next((Stay(vm, draft.where(vm), why[0]) for vm, why in left_out.items()), None)
 
 
+def _content_elsewhere(draft: Draft, convoy: list[str]) -> list[str]:
+    """VMs on other hosts that have to be near one of a convoy, and are. Whoever has died is near nobody."""
+    here = {vm for vm in convoy if not draft.is_lost(vm)}
+    near = {follower for vm in here for follower in draft.followers(vm)} - {*convoy}
+    return sorted(vm for vm in near if not draft.faults(vm))
+
+
+def _left_behind(draft: Draft, convoy: list[str], content: list[str]) -> Stay | None:
+    """Who stays of a convoy that has moved away from some that have to be near it."""
+    alone = [vm for vm in content if draft.faults(vm)]
+    if not alone:
+        return None
+    vm = next(vm for vm in convoy if alone[0] in draft.followers(vm))
+    return Stay(vm, draft.where(vm), Reason("affinity", f"{alone[0]} has to be near it", {"followed_by": alone}))
+
+
 def stays_of(draft: Draft, convoy: list[str], stuck: Stay) -> list[Stay]:
     """Why the VMs of a convoy stay where they are: one of them because it finds no host, the others because of it."""
     tied = Reason("affinity", f"tied to {stuck.vm}, which stays", {"tied_to": stuck.vm})
@@ -95,11 +112,10 @@ def _for_now(draft: Draft, vm: str, waiting: list[str]) -> Request:
     request = draft.request_of(vm)
     if not request.affinity:
         return request
-    there = {
-        term for term in request.affinity if draft.fleet.company.with_term(request, term) and not term.startswith("vm:")
-    }
+    whom = {term: split_term(term)[0] for term in request.affinity}
+    there = {one for one in whom.values() if not one.startswith(VM) and draft.fleet.company.where(request, one)}
     later = {term for mate in waiting if mate != vm for term in _terms(draft, mate)} - there
-    return replace(request, affinity=tuple(term for term in request.affinity if term not in later))
+    return replace(request, affinity=tuple(term for term in request.affinity if whom[term] not in later))
 
 
 def _terms(draft: Draft, vm: str) -> set[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ...model.errors import InputError, Problem
 from ...model.host import REACHABLE
 from ...model.reason import Reason
-from ...model.term import terms_of
+from ...model.term import split_term, terms_of
 from ..board import Board
 from ..fleet import Fleet
 from ..pipeline import Scheduler
@@ -63,7 +63,7 @@ class Draft:
         for vm in self.fleet.vms():
             self._residents[self.where(vm)].add(vm)
             for term in self.fleet.request_of(vm).affinity:
-                self._followers.setdefault(term, []).append(vm)
+                self._followers.setdefault(split_term(term)[0], []).append(vm)
 
     def board(self) -> Board:
         """The fleet as it is now, by the policy's figures."""
@@ -97,6 +97,10 @@ class Draft:
         request = self.request_of(vm)
         terms = terms_of(vm, request.group, request.labels)
         return sorted({one for term in terms for one in self._followers.get(term, ())} - {vm})
+
+    def is_counted(self, vm: str) -> bool:
+        """Whether VMs that are there allow so many of its kind, so that what hosts say to it depends on where it is."""
+        return any(claim.at_most for claim in self.fleet.company.claims_on(self.request_of(vm)))
 
     def why_fixed(self, vm: str) -> Reason | None:
         """Why a VM may not be moved, whatever other hosts say; None when it may."""
@@ -203,6 +207,10 @@ class Draft:
         """Take a VM away that has nowhere to be put back to."""
         self.lift(vm)
         self._lost.add(vm)
+
+    def is_lost(self, vm: str) -> bool:
+        """Whether a VM has nowhere to be put back to."""
+        return vm in self._lost
 
     def put_back(self, vm: str) -> None:
         """Put a VM back where it was; one that is lost stays away."""

@@ -375,6 +375,6 @@ def _kind(draft: Draft, vm: str) -> object:
     """What VMs have in common that rules cannot tell apart. One that speaks of others, or of which others speak, is a
     kind of its own, since what it hears depends on where it is itself."""
     request = draft.request_of(vm)
-    if request.affinity or request.anti_affinity or request.spread or draft.followers(vm):
+    if request.affinity or request.anti_affinity or request.spread or draft.followers(vm) or draft.is_counted(vm):
         return vm
     return request.key, request.group, request.project, tuple(sorted(request.labels.items()))

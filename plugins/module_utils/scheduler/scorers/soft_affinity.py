@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Rather with whom the request likes, and without whom it does not: the share of its wishes that a host meets.
 
-A wish to be with VMs is met where one of them is; one to be apart counts half where one is, a third where two are.
+A wish to be with VMs is met where one of them is, on the host or in its failure domain; one to be apart counts half
+where one is, a third where two are. A host that carries no label of domains meets no wish that speaks of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from ..arrays import np
-from ..company import many_on_rows
+from ..domain import NONE
 from ..request import Request
 from ..rule import Ask, Scorer
 
@@ -24,13 +26,20 @@ def concerns(request: Request) -> bool:
 
 
 def values(ask: Ask, rows: Rows) -> Vector:
-    request, company, hosts = ask.request, ask.fleet.company, len(ask.fleet)
-    met: Vector = np.zeros(hosts, dtype=np.float64)[rows]
+    request, company = ask.request, ask.fleet.company
+    met: Vector = np.zeros(len(ask.fleet), dtype=np.float64)[rows]
     for term in request.prefer_with:
-        met = met + (many_on_rows(company.with_term(request, term), rows, hosts) > 0)
+        met = met + (company.near(request, term, rows) > 0)
     for term in request.prefer_apart:
-        met = met + 1.0 / (1.0 + many_on_rows(company.with_term(request, term), rows, hosts))
+        there = company.near(request, term, rows)
+        met = met + np.where(there == NONE, 0.0, 1.0 / (1.0 + np.maximum(there, 0)))
     return met / (len(request.prefer_with) + len(request.prefer_apart))
 
 
-SCORER = Scorer("soft_affinity", values, concerns=concerns)
+def stamp(ask: Ask) -> Hashable:
+    """Where they are whose company a whole domain is."""
+    wishes = (*ask.request.prefer_with, *ask.request.prefer_apart)
+    return tuple(ask.fleet.company.stamp(ask.request, term) for term in wishes)
+
+
+SCORER = Scorer("soft_affinity", values, concerns=concerns, stamp=stamp)

@@ -33,7 +33,7 @@ vms = st.builds(
     disk_bytes=st.sampled_from([0, 0, 100, 300]),
     labels=st.sampled_from([{}, {}, {"app": "db"}, {"app": "web"}]),
     group=st.sampled_from([None, None, None, "g"]),
-    anti_affinity=st.sampled_from([()] * 6 + [("app=db",), ("group:g",)]),
+    anti_affinity=st.sampled_from([()] * 9 + [("app=db",), ("group:g",), ("app=web@rack",)]),
     host_labels=st.sampled_from([{}] * 6 + [{"rack": "r1"}]),
     spread=st.sampled_from([()] * 6 + [(Spread("host", 1),), (Spread("rack", 2),)]),
     pinned=st.sampled_from([False] * 9 + [True]),

@@ -121,6 +121,35 @@ def test_where_one_of_them_stays_all_do() -> None:
     assert str(plan.stays[1].reason.message if plan.stays[1].reason else "") == "tied to v1, which stays"
 
 
+def racked(**racks: str) -> list[HostView]:
+    """Hosts by name, each with its rack."""
+    return [replace(host(name), labels={"rack": rack}) for name, rack in racks.items()]
+
+
+def test_who_is_needed_in_a_rack_leaves_its_host_but_not_the_rack() -> None:
+    near = replace(vm(1), affinity=("vm:leader@rack",))
+    where = {"leader": ("a", vm(2)), "follower": ("b", near), "full": ("c", vm(15))}
+    plan = drain(fleet_of(*racked(a="r1", b="r1", c="r1", d="r2"), **where), "a", POLICY, now=NOW)
+    assert told(plan) == [("leader", "a", "b")]
+    # In r1 there is no room, and r2 is too far away.
+    full = ("b", replace(vm(15), pinned=True))
+    stuck = fleet_of(*racked(a="r1", b="r1", d="r2"), leader=("a", vm(2)), follower=("b", near), full=full)
+    plan = drain(stuck, "a", POLICY, now=NOW)
+    assert told(plan) == []
+    assert rules(plan) == {"leader": ["affinity"]}
+    assert [stay.reason.message for stay in plan.stays if stay.reason] == ["follower has to be near it"]
+
+
+def test_vms_tied_by_a_rack_change_racks_together() -> None:
+    tied = replace(vm(6), group="g", affinity=("group:g@rack",))
+    fleet = fleet_of(*racked(a="r1", b="r2", c="r3", d="r3"), v1=("a", tied), v2=("a", tied), full=("b", vm(9)))
+    fleet.add("low", "c", replace(vm(9), vm="low"))
+    fleet.add("lower", "d", replace(vm(9), vm="lower"))
+    plan = drain(fleet, "a", POLICY, now=NOW)
+    assert {move.target for move in plan.moves} == {"c", "d"}
+    assert plan.stays == ()
+
+
 def test_vms_that_keep_apart_part() -> None:
     asked = replace(vm(1), labels={"app": "db"}, anti_affinity=("app=db",))
     fleet = fleet_of(*(host(name) for name in "abc"), v1=("a", asked), v2=("a", asked), v3=("b", vm(1)))
