@@ -69,6 +69,7 @@ STATUS: Final[dict[type[errors.MinicloudError], int]] = {
     MethodError: 405,
     errors.ConflictError: 409,
     errors.NoCapacityError: 409,
+    errors.BatchError: 409,
     errors.TooLargeError: 413,
     errors.InputError: 422,
     errors.IdempotencyError: 422,

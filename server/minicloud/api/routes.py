@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from . import (
     audit,
+    batch,
     certificate,
     event,
     health,
@@ -20,6 +21,7 @@ from . import (
     operation,
     placement,
     project,
+    reservation,
     token,
     vm,
 )
@@ -53,6 +55,10 @@ class Route:
 
 
 _CREATED: Final = {202: shape.VmAnswer, 201: shape.VmAnswer, 200: shape.VmAnswer}
+_RESERVED: Final = {
+    201: shape.ReservationAnswer | shape.ReservationAnswers,
+    200: shape.ReservationAnswer | shape.ReservationAnswers,
+}
 _CHANGED: Final = {202: shape.VmAnswer, 200: shape.VmAnswer}
 
 ROUTES: Final = (
@@ -69,9 +75,14 @@ ROUTES: Final = (
     Route("POST", "/v1/vms/{vm}/migrate", vm.migrate, _CHANGED, body.MigrateBody),
     Route("GET", "/v1/vms/{vm}/placement", vm.explain, {200: shape.Page[shape.Placement]}),
     Route("GET", "/v1/vms/{vm}/console", vm.read_console, {200: TEXT}),
+    Route("POST", "/v1/batches", batch.create, {202: shape.BatchAnswer, 200: shape.BatchAnswer}, body.BatchBody),
     Route("GET", "/v1/placements", placement.list_, {200: shape.Page[shape.PlacementRecord]}),
     Route("GET", "/v1/placements/{placement}", placement.get, {200: shape.PlacementDetail}),
     Route("POST", "/v1/placements", placement.decide, {200: shape.Decision}, body.VmBody),
+    Route("POST", "/v1/reservations", reservation.create, _RESERVED, body.ReservationBody),
+    Route("GET", "/v1/reservations", reservation.list_, {200: shape.Page[shape.Reservation]}),
+    Route("GET", "/v1/reservations/{reservation}", reservation.get, {200: shape.ReservationDetail}),
+    Route("DELETE", "/v1/reservations/{reservation}", reservation.release, {200: shape.ReservationAnswer}),
     Route("POST", "/v1/hosts", host.register, {201: shape.HostAnswer, 200: shape.HostAnswer}, body.HostBody),
     Route("GET", "/v1/hosts", host.list_, {200: shape.HostPage}),
     Route("GET", "/v1/hosts/{host}", host.get, {200: shape.AnyHost}),

@@ -1,0 +1,129 @@
+"""What comes of a batch: whom the quota lets in, what of it fits, and what its groups make of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from minicloud_core.model.batch import BatchSpec
+from minicloud_core.model.errors import BatchError, MinicloudError
+from minicloud_core.scheduler.batch import Batch, BatchDecision, LeftOut, rehearse_batch
+from minicloud_core.scheduler.group import Group, NewVm
+
+from .admission import Admission, Admitted, Asked, Decided
+from .placement_record import Refusal
+from .view.vm import VmCreation
+from .vm_wish import VmWish, vm_id
+
+
+def decide(admission: Admission, batch: BatchSpec, wishes: Sequence[VmWish], *, first: int) -> dict[str, Decided]:
+    """Decide about a batch. The fleet stays as it is, and nothing is charged to the quota.
+
+    :param wishes: one for each VM of the batch, in its order.
+    :param first: the number of the first VM that is new; the others follow.
+    :returns: by name what comes of each, in the order in which it was decided: what has a host, in an order in which
+        each step is legal, comes before what found none.
+    """
+    new = [wish for wish in wishes if admission.ledger.existing(wish) is None]
+    numbers = {wish.spec.name: number for number, wish in enumerate(new, first)}
+    names = admission.fleet.names
+    # They may speak of one another.
+    for wish in new:
+        names.note(wish.project, wish.spec.name, vm_id(numbers[wish.spec.name]))
+    looked_at = _examine(admission, batch, {wish.spec.name: (wish, numbers.get(wish.spec.name, 0)) for wish in wishes})
+    asked = {name: one for name, one in looked_at.items() if isinstance(one, Asked)}
+    decided = {name: one for name, one in looked_at.items() if not isinstance(one, Asked)} | _place(
+        admission, batch, asked
+    )
+    for one in asked.values():
+        admission.ledger.refund(one.wish, one.image)
+    if batch.whole:
+        decided = _all_or_none(decided)
+    for name, number in numbers.items():
+        if not isinstance(decided[name], Admitted):
+            names.forget(vm_id(number))
+    return decided
+
+
+def _examine(
+    admission: Admission, batch: BatchSpec, wishes: Mapping[str, tuple[VmWish, int]]
+) -> dict[str, Asked | VmCreation | MinicloudError]:
+    """Look at each wish as if it were alone, but for the quota, which counts those before it."""
+    found: dict[str, Asked | VmCreation | MinicloudError] = {}
+    for group, members in batch.units():
+        looked_at = {name: _examine_one(admission, *wishes[name]) for name in members}
+        failing = next(((name, one) for name, one in looked_at.items() if isinstance(one, MinicloudError)), None)
+        for name, one in looked_at.items():
+            if failing is not None and isinstance(one, Asked):
+                admission.ledger.refund(one.wish, one.image)
+                found[name] = _torn(group, *failing)
+            else:
+                found[name] = one
+    return found
+
+
+def _examine_one(admission: Admission, wish: VmWish, number: int) -> Asked | VmCreation | MinicloudError:
+    try:
+        asked = admission.examine(wish, number)
+    except MinicloudError as error:
+        return error
+    if isinstance(asked, Asked):
+        admission.ledger.charge(asked.wish, asked.image)
+    return asked
+
+
+def _place(admission: Admission, batch: BatchSpec, asked: Mapping[str, Asked]) -> dict[str, Decided]:
+    """Find hosts for those that may be. Of a group, those that are there already have theirs."""
+    groups, alone = [], []
+    for group, members in batch.units():
+        wanted = tuple(NewVm(asked[name].vm, asked[name].request) for name in members if name in asked)
+        if group is None:
+            alone += wanted
+        elif wanted:
+            groups.append(Group(group, wanted))
+    decision = rehearse_batch(admission.scheduler, Batch(tuple(groups), tuple(alone)), now=admission.now)
+    by_id = {one.vm: one for one in asked.values()}
+    decided: dict[str, Decided] = {}
+    for vm, _host in decision.placed:
+        decided[by_id[vm.id].wish.spec.name] = Admitted.of(by_id[vm.id], decision.decisions[vm.id])
+    for left in decision.left_out:
+        decided |= _refuse(left, decision, by_id)
+    return decided
+
+
+def _refuse(left: LeftOut, decision: BatchDecision, asked: Mapping[str, Asked]) -> Iterator[tuple[str, Decided]]:
+    """What is told to a VM that found no host, and to those that were to be placed with it."""
+    wish = asked[left.because].wish
+    refusal = Refusal.of(wish, decision.decisions[left.because])
+    yield wish.spec.name, refusal
+    for vm in left.vms:
+        if vm != left.because:
+            yield asked[vm].wish.spec.name, _torn(left.group, wish.spec.name, refusal.error)
+
+
+def _torn(group: str | None, failing: str, error: MinicloudError) -> BatchError:
+    return BatchError(
+        f"group {group} is made whole or not at all, and {failing} may not be: {error.message}",
+        hint=error.hint,
+        details={"group": group, "because": failing},
+    )
+
+
+def _all_or_none(decided: Mapping[str, Decided]) -> dict[str, Decided]:
+    """Where one may not be, nobody is new."""
+    failing = next(((name, error) for name, error in map(_error, decided.items()) if error is not None), None)
+    if failing is None:
+        return dict(decided)
+    name, error = failing
+    message = f"nothing of the batch is made unless all of it may be, and {name} may not be: {error.message}"
+    return {
+        other: BatchError(message, hint=error.hint, details={"because": name, "host": one.host})
+        if isinstance(one, Admitted)
+        else one
+        for other, one in decided.items()
+    }
+
+
+def _error(item: tuple[str, Decided]) -> tuple[str, MinicloudError | None]:
+    name, one = item
+    error = one.error if isinstance(one, Refusal) else one
+    return name, error if isinstance(error, MinicloudError) else None
