@@ -55,6 +55,7 @@ class FleetCollector(Collector):
         yield operations
         yield _by("minicloud_hosts", "Hosts by state.", "state", counts.hosts)
         yield _by("minicloud_vms", "VMs by status.", "status", counts.vms)
+        yield _by("minicloud_reservations", "Reservations by state.", "state", counts.reservations)
         yield self._ages()
 
     def _ages(self) -> Metric:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal, Self
 
 from minicloud_core.model.batch import BATCH_MAX
+from minicloud_core.model.reservation import ITEMS_MAX, TTL_MAX
 from minicloud_core.model.scheduling import (
     AT_MOST_MAX,
     BANDWIDTH_MAX_MBPS,
@@ -39,6 +40,7 @@ Labels = Annotated[
     ],
     Field(max_length=64),
 ]
+ReservationId = Annotated[str, Field(pattern=r"^rsv-[0-9a-v]{20}$", description="A reservation that is held.")]
 Owner = Annotated[str, Field(min_length=1, max_length=128, description="Claim the operation for this owner.")]
 
 
@@ -118,19 +120,24 @@ class SchedulingBody(Shape):
     bandwidth_mbps: Annotated[int, Field(ge=0, le=BANDWIDTH_MAX_MBPS)] | None = None
 
 
-class VmBody(Shape):
-    """A VM to be. A bare ``ram`` counts MiB, a bare disk size GiB."""
+class NeedsBody(Shape):
+    """What a VM needs of a host. A bare ``ram`` counts MiB, a bare disk size GiB."""
 
-    name: Name
     cpu: Annotated[int, Field(ge=1, le=CPU_MAX)] | None = None
     ram: Size | None = None
     image: Name | None = None
     disks: Annotated[list[Size | DiskBody], Field(max_length=DISKS_MAX)] | None = None
     nics: Annotated[list[Word | NicBody], Field(max_length=NICS_MAX)] | None = None
-    cloud_init: CloudInitBody | None = None
     labels: Labels | None = None
     host: Name | None = None
     scheduling: SchedulingBody | None = None
+
+
+class VmBody(NeedsBody):
+    """A VM to be. A bare ``ram`` counts MiB, a bare disk size GiB."""
+
+    name: Name
+    cloud_init: CloudInitBody | None = None
 
 
 class GroupBody(Shape):
@@ -153,7 +160,23 @@ class BatchBody(Shape):
 
 
 class VmCreateBody(VmBody):
+    """The VM goes where ``reservation`` holds room for it, if it names one, and has that room."""
+
     claim: Owner | None = None
+    reservation: ReservationId | None = None
+
+
+class ReservedBody(NeedsBody):
+    """A VM that is to have room, for ``ttl`` seconds (300). ``name`` is for people, and held once in a project."""
+
+    name: Name | None = None
+    ttl: Annotated[int, Field(ge=1, le=TTL_MAX)] | None = None
+
+
+class ReservationBody(ReservedBody):
+    """One reservation; or with ``items``, and nothing beside it, several, of which all are held or none."""
+
+    items: Annotated[list[ReservedBody], Field(min_length=1, max_length=ITEMS_MAX)] | None = None
 
 
 class ChangeBody(Shape):

@@ -182,6 +182,50 @@ class Decision(Shape):
     decision: dict[str, Any]
 
 
+class Reservation(Shape):
+    """Room on a host that is held for a VM. ``ram`` in MiB, ``disk_bytes`` all disks together.
+
+    ``state`` is `held` until ``expires_at`` and `expired` from then on, unless a VM has `used` it or it was `released`
+    before. ``vm`` is the id of the VM that has the room, ``ended_at`` null while it is held. ``id`` is empty on a dry
+    run.
+    """
+
+    id: str
+    name: str | None
+    state: str
+    host: str
+    expires_at: datetime
+    cpu: int
+    ram: int = Field(validation_alias="ram_mib")
+    disk_bytes: int
+    image: str
+    labels: dict[str, str]
+    scheduling: dict[str, Any]
+    project: str
+    vm: str | None
+    actor: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class ReservationDetail(Reservation):
+    """A reservation with why it is where it is: of few hosts everything, of the others how many there were."""
+
+    decision: dict[str, Any]
+
+
+class ReservationAnswer(ReservationDetail):
+    """A reservation after a change; ``changed`` says whether this request did (on a dry run: would do) anything."""
+
+    changed: bool
+
+
+class ReservationAnswers(Shape):
+    """The reservations that were asked for together, in the order in which they were."""
+
+    items: list[ReservationAnswer]
+
+
 class Amounts(Shape):
     """CPUs, MiB and bytes."""
 

@@ -15,6 +15,7 @@ NameFilter = Annotated[str | None, Query(max_length=128)]
 VmRef = Annotated[str, Path(description="The VM's id or name.", examples=["web01"])]
 HostRef = Annotated[str, Path(description="The host's name.", examples=["node1"])]
 PlacementRef = Annotated[int, Path(ge=1, le=2**53, description="The decision's number, its `id` in the list.")]
+ReservationRef = Annotated[str, Path(description="The reservation's id.")]
 OperationRef = Annotated[str, Path(description="The operation's id.")]
 
 Item = TypeVar("Item")

@@ -19,7 +19,7 @@ from minicloud.services.view.vm import VmChange, VmCreation, VmView
 
 from .body import parse
 from .call import Caller, Change, Changer, answer
-from .input import ChangeBody, MigrateBody, Owner, Shape, StopBody
+from .input import ChangeBody, MigrateBody, Owner, ReservationId, Shape, StopBody
 from .outcome import settle
 from .output import Page, Placement, Vm, VmAnswer
 from .parameter import Cursor, Limit, NameFilter, Position, ProjectName, VmRef, cut
@@ -27,8 +27,11 @@ from .parameter import Cursor, Limit, NameFilter, Position, ProjectName, VmRef, 
 CONSOLE_MAX = 4 * 1024 * 1024
 
 
-class _ClaimBody(Shape):
+class _Beside(Shape):
+    """What a create says beside the VM."""
+
     claim: Owner | None = None
+    reservation: ReservationId | None = None
 
 
 async def create(change: Changer, project: ProjectName = None) -> Response:
@@ -38,9 +41,8 @@ async def create(change: Changer, project: ProjectName = None) -> Response:
     the reason why it does not run.
     """
     body = dict(change.body)
-    claim = parse(_ClaimBody, {"claim": body.pop("claim", None)}).claim
-    spec = parse_spec(body)
-    creation: VmCreation = await change.run(vms.create, spec, project=project, claim=claim)
+    beside = parse(_Beside, {field: body.pop(field, None) for field in _Beside.model_fields})
+    creation: VmCreation = await change.run(vms.create, parse_spec(body), project=project, **dict(beside))
     return await _answer(change, creation, creation.created, settled=201)
 
 

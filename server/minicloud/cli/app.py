@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from minicloud.client.errors import ClientError
 from minicloud.client.transport import DEFAULT_URL
 
-from . import event, host, image, operation, placement, project, vm
+from . import event, host, image, operation, placement, project, reservation, vm
 from . import token as token_commands
 from .exit_code import exit_code_of
 from .failure import show_failure
@@ -71,6 +71,7 @@ app.add_typer(vm.app, name="vm")
 app.add_typer(host.app, name="host")
 app.add_typer(operation.app, name="op")
 app.add_typer(placement.app, name="placement")
+app.add_typer(reservation.app, name="reservation")
 app.add_typer(image.app, name="image")
 app.add_typer(project.app, name="project")
 app.add_typer(token_commands.app, name="token")

@@ -10,7 +10,7 @@ import typer
 
 
 def spec_from(
-    name: str,
+    name: str | None,
     *,
     cpu: int | None,
     ram: str | None,
@@ -24,7 +24,8 @@ def spec_from(
     network_config: Path | None,
     ssh_keys: Sequence[str],
 ) -> dict[str, Any]:
-    """The body of a create. What was not said is left out, so that the service's defaults apply.
+    """The body of a create, or of a reservation, which may go without a name. What was not said is left out, so that
+    the service's defaults apply.
 
     :raises typer.BadParameter: a file that cannot be read, or a word without the shape of its option.
     """

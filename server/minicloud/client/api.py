@@ -13,6 +13,7 @@ from .image import Images
 from .operation import Operations
 from .placement import Placements
 from .project import Projects
+from .reservation import Reservations
 from .token import Tokens
 from .transport import DEFAULT_URL, Transport
 from .vm import Vms
@@ -38,6 +39,7 @@ class Client:
         self.hosts = Hosts(self.transport)
         self.operations = Operations(self.transport, self.events)
         self.placements = Placements(self.transport, project)
+        self.reservations = Reservations(self.transport, project)
         self.images = Images(self.transport)
         self.projects = Projects(self.transport)
         self.tokens = Tokens(self.transport)

@@ -65,7 +65,7 @@ class Vms:
         """Ask for a VM.
 
         :param spec: ``name`` and any of ``cpu ram image disks nics cloud_init labels host scheduling``; the service has
-            defaults.
+            defaults. ``reservation`` is the id of one that holds room for it.
         :param wait: seconds that the service may hold the answer until the VM runs; 0 answers at once.
         :param dry_run: only say where it would go, and why.
         """

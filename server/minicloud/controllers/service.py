@@ -13,6 +13,7 @@ import structlog
 from minicloud.services import host as hosts
 from minicloud.services import operation as operations
 from minicloud.services import reconciliation
+from minicloud.services import reservation as reservations
 from minicloud.services.context import SYSTEM, Context
 from minicloud.services.view.fleet import FleetState, Intent, Plan
 from minicloud.settings import Settings
@@ -46,7 +47,8 @@ class ControllersStatus:
 
 
 class Controllers:
-    """Runs the reconciler, the watch over hosts' health, and the expiry of leases, each in a thread of its own."""
+    """Runs the reconciler, the watch over hosts' health, and the expiry of leases and reservations, each in a thread
+    of its own."""
 
     def __init__(self, context: Context, settings: Settings) -> None:
         self._context = context
@@ -62,6 +64,7 @@ class Controllers:
                 ("reconciler", self._reconcile_forever),
                 ("host-health", lambda: self._every(_HEALTH_EVERY, self.look_after_hosts)),
                 ("lease-expiry", lambda: self._every(_EXPIRE_EVERY, self._expire)),
+                ("reservation-expiry", lambda: self._every(_EXPIRE_EVERY, self._expire_reservations)),
             )
         ]
 
@@ -142,6 +145,11 @@ class Controllers:
         expired = operations.expire(self._context)
         if expired:
             _log.warning("operation.leases_expired", count=expired)
+
+    def _expire_reservations(self) -> None:
+        expired = reservations.expire(self._context)
+        if expired:
+            _log.info("reservation.expired", count=expired)
 
     def _reconcile_forever(self) -> None:
         hints = self._context.hints

@@ -23,7 +23,7 @@ from minicloud.store import reservation as reservations
 from minicloud.store.image import ImageRow
 from minicloud.store.reservation import ReservationRow
 
-from . import allocation, audit, identifier, recall
+from . import allocation, audit, identifier, priority, recall
 from .admission import Admission, together
 from .context import SYSTEM, Context
 from .reservation_wish import ReservationWish
@@ -152,6 +152,8 @@ def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling
     """Give one its room in the fleet, and count it against its project's quota."""
     ctx, item, room = admission.ctx, wish.items[index], wish.rooms[index]
     now = ctx.clock.now()
+    classes, project = ctx.policy.current().priority_classes, admission.ledger.project(wish.project)
+    room = replace(room, spec=priority.settled(room.spec, classes, project))
     image = admission.ledger.image(room)
     admission.ledger.check_quota(room, image)
     reservation = identifier.reservation_id(now, ctx.entropy)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from minicloud.controllers.service import Controllers
-from minicloud.services import host, observation, operation
+from minicloud.services import event, host, observation, operation, reservation
 from minicloud.services.context import Context
 from minicloud.services.view.fleet import CorrectVm, FenceHost, PurgeDomain, ReplaceCreate
 from minicloud.services.view.host import HostSpec
 from minicloud.settings import Settings
+from minicloud_core.model.reservation import parse_reservation
 
 from tests.server.world import ADMIN, FixedClock, World
 
@@ -181,3 +182,13 @@ def test_a_pass_that_fails_is_followed_by_another(
     controllers.start()
     wait_for(lambda: len(calls) >= 2)
     assert controllers.healthy
+
+
+def test_reservations_end_when_their_time_is_over(controllers: Controllers, world: World, clock: FixedClock) -> None:
+    world.fleet("node1")
+    (held,) = reservation.create(world.ctx, ADMIN, [parse_reservation({"ttl": 60})])
+    before = event.latest(world.ctx)
+    controllers.start()
+    clock.advance(60)
+    wait_for(lambda: [one.data["to"] for one in event.after(world.ctx, ADMIN, before)] == ["expired"])
+    assert reservation.get(world.ctx, ADMIN, held.reservation.id).ended_at == clock.now()
