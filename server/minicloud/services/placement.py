@@ -23,7 +23,7 @@ from minicloud.store.operation import OperationRow
 from minicloud.store.store import Session
 from minicloud.store.vm import VmRow
 
-from . import allocation
+from . import allocation, priority
 from .authorisation import project_of, resolve_vm
 from .command import create_command
 from .context import SYSTEM, Actor, Context
@@ -40,12 +40,15 @@ def decide(ctx: Context, actor: Actor, spec: VmSpec, *, project: str | None = No
     """Where a VM would go now. Nothing is written; a decision without a host says why.
 
     :raises NotFoundError: when there is no such project for the actor.
-    :raises InputError: when the image does not exist or the VM is too small for it.
+    :raises InputError: when the image does not exist or the VM is too small for it, or its project may not ask for its
+        priority.
     """
     with ctx.read() as session:
         name = project_of(actor, project)
-        if projects.find(session, name) is None:
+        row = projects.find(session, name)
+        if row is None:
             raise NotFoundError(f"There is no project {name}")
+        spec = priority.settled(spec, ctx.policy.current().priority_classes, row)
         image = image_of(session, spec, images.find(session, spec.image))
         return allocation.rehearse(ctx, session, VmWish(actor, spec, name), image)
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from minicloud_core.model.errors import ConflictError, NoCapacityError
 from minicloud_core.model.reason import Reason
-from minicloud_core.scheduler.filters import FILTERS
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.preemption import Victim, left_behind, name_of_disks
 
@@ -37,6 +36,9 @@ from .snapshot import request_of
 from .state import Deed, ask_to_yield, explain_operation, house_vm, move_operation, preempt_vm
 from .verb import Change, locked
 from .withdrawal import withdraw
+
+# The rules by which no host is ever over a limit. The others let the create in, and count no more: no cordon, say.
+_LIMITS: Final = frozenset({"cpu", "memory", "numa", "disk", "pools", "bandwidth"})
 
 
 class _NoRoomError(Exception):
@@ -104,8 +106,7 @@ def _take_place(ctx: Context, operation: str) -> None:
         request = request_of(heir.id, heir, fleet.names)
         scheduler.fleet.remove(heir.id)
         reasons = scheduler.reasons(request, str(heir.host), now=ctx.clock.now().timestamp())
-        # What was so when it was admitted, such as no cordon, need not be so for ever; that there is room has to be.
-        lacking = [reason.message for reason in reasons if not FILTERS[reason.rule].standing]
+        lacking = [reason.message for reason in reasons if reason.rule in _LIMITS]
         if lacking:
             raise _NoRoomError(f"all have left {heir.host}, and it does not fit yet: {'; '.join(lacking)}")
         scheduler.settle(heir.id, str(heir.host), request)

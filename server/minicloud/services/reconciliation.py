@@ -74,7 +74,7 @@ def _apply(ctx: Context, intent: Intent) -> Applied:
         operation = _act(ctx, intent)
     except MinicloudError as error:
         return Applied(intent, None, error.message, error.to_mapping())
-    if operation is None:
+    if operation is None and not isinstance(intent, Release):
         return Applied(intent, None, "it no longer applies")
     return Applied(intent, operation)
 

@@ -208,7 +208,7 @@ class Plan:
 class Applied:
     """What became of an intent.
 
-    :param operation: the operation it queued or moved; None when it was refused.
+    :param operation: the operation it queued or moved; None when it was refused, or nothing was to be queued.
     :param refusal: why not: the world had moved on, or the rules forbid it; empty when it was done.
     """
 
