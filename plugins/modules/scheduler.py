@@ -17,13 +17,15 @@ description:
     makes the VM, all in one transaction.
   - With O(claim) the operation is claimed as well, so that the playbook carries it out instead of the service. If the
     playbook dies, the claim runs out and the service finishes the job.
+  - With O(reserve) no VM is made. The share is held for O(ttl) seconds, for a VM that is created with O(reservation).
   - With O(hosts) no service is asked. The same scheduler decides on the hosts given, and nothing is reserved.
 requirements:
   - NumPy, where O(hosts) are given
 options:
   name:
     description:
-      - The VM's name. Needed unless O(hosts) is given.
+      - The VM's name. Needed unless O(hosts) or O(reserve) is given.
+      - With O(reserve) it is the reservation's. One of that name that is held for the same is kept as it is.
     type: str
   cpu:
     description:
@@ -120,6 +122,19 @@ options:
       - Whether the operation is claimed for this playbook.
     type: bool
     default: false
+  reserve:
+    description:
+      - Whether room is held for the VM instead of making it.
+    type: bool
+    default: false
+  ttl:
+    description:
+      - For how many seconds the room is held. The service has a default. Only with O(reserve).
+    type: int
+  reservation:
+    description:
+      - The id of a reservation, as RV(reservation.id) returned it. The VM goes to its host and has its room.
+    type: str
   owner:
     description:
       - Who claims, for people who look at the operation. C(user@machine:pid) when not given.
@@ -164,10 +179,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: In check mode nothing is reserved; the answer says where the VM would go and why.
+    description: In check mode nothing is reserved; the answer says where the VM, or the reservation, would go and why.
   diff_mode:
     support: full
-    description: Shows the VM that is made.
+    description: Shows the VM that is made, or the reservation.
 seealso:
   - module: minicloud.libvirt.operation
   - module: minicloud.libvirt.vm
@@ -181,11 +196,25 @@ EXAMPLES = r"""
     ram: 4G
     wait: 60
 
-- name: Reserve a place for a VM that this playbook makes by itself
+- name: Ask for a VM that this playbook makes by itself
   minicloud.libvirt.scheduler:
     name: web02
     claim: true
-  register: reservation
+  register: created
+
+- name: Hold room for a VM for ten minutes
+  minicloud.libvirt.scheduler:
+    name: db01
+    ram: 8G
+    reserve: true
+    ttl: 600
+  register: held
+
+- name: Create the VM in that room
+  minicloud.libvirt.scheduler:
+    name: db01
+    ram: 8G
+    reservation: "{{ held.reservation.id }}"
 
 - name: Say where a VM would go, and why
   minicloud.libvirt.scheduler:
@@ -222,7 +251,9 @@ host:
   type: str
   sample: node2
 placement:
-  description: The decision, with the score of each host that would do and the reasons of each that refused.
+  description:
+    - The decision, with the score of each host that would do and the reasons of each that refused.
+    - With O(reserve), outside of check mode, of the best three hosts alone, and of the others how many there were.
   returned: success
   type: dict
   sample:
@@ -244,23 +275,33 @@ table:
   type: str
 vm:
   description: The VM as the service shows it.
-  returned: when the service was asked
+  returned: when the service was asked for a VM
   type: dict
+reservation:
+  description: The reservation as the service shows it, with C(id), C(state), C(host) and C(expires_at) among others.
+  returned: with O(reserve)
+  type: dict
+  sample:
+    id: rsv-06gvrui600sb9pii9mjv
+    name: db01
+    state: held
+    host: node2
+    expires_at: "2026-11-21T12:10:00Z"
 operation:
   description: The operation that makes the VM. Null when the VM was there already.
-  returned: when the service was asked
+  returned: when the service was asked for a VM
   type: str
 order:
   description: What M(minicloud.libvirt.vm) needs to make the VM. Null unless the operation was claimed.
-  returned: when the service was asked
+  returned: when the service was asked for a VM
   type: dict
 connection:
   description: How to reach the host, with C(address), C(port), C(user) and C(key_file). Null unless claimed.
-  returned: when the service was asked
+  returned: when the service was asked for a VM
   type: dict
 lease:
   description: The claim, with C(epoch) and C(until). Null unless claimed.
-  returned: when the service was asked
+  returned: when the service was asked for a VM
   type: dict
 error:
   description: What went wrong, with C(code), C(message) and perhaps C(hint), C(errors) and C(details).
@@ -269,6 +310,7 @@ error:
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -280,7 +322,11 @@ from ansible_collections.minicloud.libvirt.plugins.module_utils.api import (
     failure_of,
     path_of,
 )
-from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import MinicloudError
+from ansible_collections.minicloud.libvirt.plugins.module_utils.model.errors import (
+    InputError,
+    MinicloudError,
+    Problem,
+)
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.scheduling import read_scheduling
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.units import GIB, parse_bytes, parse_mib
 from ansible_collections.minicloud.libvirt.plugins.module_utils.model.vm import DEFAULT_CPU, DEFAULT_RAM_MIB
@@ -324,6 +370,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "scheduling": {"type": "dict", "options": SCHEDULING},
     "project": {"type": "str"},
     "claim": {"type": "bool", "default": False},
+    "reserve": {"type": "bool", "default": False},
+    "ttl": {"type": "int"},
+    "reservation": {"type": "str"},
     "owner": {"type": "str"},
     "wait": {"type": "int", "default": 0},
     "hosts": {"type": "list", "elements": "dict"},
@@ -332,6 +381,19 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "policy": {"type": "str", "default": "balanced"},
     **API_ARGUMENTS,
 }
+
+
+def check(params: dict[str, Any]) -> None:
+    """Refuse what makes no sense together.
+
+    :raises InputError: naming each such option.
+    """
+    beside = [name for name in ("hosts", "claim", "reservation") if params["reserve"] and params[name]]
+    problems = [Problem(name, "not with reserve", "leave one of them out") for name in beside]
+    if params["ttl"] is not None and not params["reserve"]:
+        problems.append(Problem("ttl", "nothing is held without reserve", "reserve: true"))
+    if problems:
+        raise InputError(problems)
 
 
 def decide_alone(params: dict[str, Any], now: float) -> dict[str, Any]:
@@ -371,14 +433,34 @@ def _scheduling(params: dict[str, Any]) -> dict[str, Any]:
     return {**said, "host_labels": as_labels(said["host_labels"])} if "host_labels" in said else said
 
 
-def ask_service(client: ApiClient, params: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
-    """Create the VM through the service, or learn what creating it would do."""
-    body = {key: params[key] for key in _SPEC if params[key] is not None}
+def _body(params: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """What was said, as the service takes it."""
+    body = {key: params[key] for key in fields if params[key] is not None}
     scheduling = _scheduling(params)
     if scheduling:
         body["scheduling"] = scheduling
     if "labels" in body:
         body["labels"] = as_labels(body["labels"])
+    return body
+
+
+def reserve(client: ApiClient, params: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """Have room held by the service, or learn where it would be."""
+    body = _body(params, (*_SPEC, "ttl"))
+    answer = client.post("/v1/reservations", body, project=params["project"], dry_run=dry_run or None).body
+    room = {key: value for key, value in answer.items() if key not in ("changed", "decision")}
+    return {
+        "changed": answer["changed"],
+        "reservation": room,
+        "host": room["host"],
+        "placement": answer["decision"],
+        "diff": {"before": {} if answer["changed"] else room, "after": room},
+    }
+
+
+def ask_service(client: ApiClient, params: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """Create the VM through the service, or learn what creating it would do."""
+    body = _body(params, (*_SPEC, "reservation"))
     if params["claim"] and not dry_run:
         body["claim"] = params["owner"] or default_owner()
     answer = client.post("/v1/vms", body, project=params["project"], dry_run=dry_run or None).body
@@ -406,12 +488,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        required_one_of=[("name", "hosts")],
-        mutually_exclusive=[("claim", "hosts")],
+        required_if=[("reserve", False, ("name", "hosts"), True)],
+        mutually_exclusive=[("claim", "hosts"), ("hosts", "reservation")],
     )
     try:
+        check(module.params)
         if module.params["hosts"] is not None:
             result = decide_alone(module.params, time.time())
+        elif module.params["reserve"]:
+            result = reserve(ApiClient.from_options(module.params), module.params, dry_run=module.check_mode)
         else:
             result = ask_service(ApiClient.from_options(module.params), module.params, dry_run=module.check_mode)
     except MinicloudError as error:

@@ -175,3 +175,56 @@ def test_alone_it_keeps_what_is_asked_of_the_place(run_module: Run) -> None:
     for host, scheduling in asked.items():
         assert run_module("scheduler", hosts=hosts, vms=vms, scheduling=scheduling)["host"] == host
     assert run_module("scheduler", hosts=hosts, scheduling={"host_labels": {"disk": "nvme"}})["host"] == "b"
+
+
+ROOM = {"id": "rsv-1", "name": "db01", "state": "held", "host": "node2", "expires_at": "2026-01-01T00:10:00Z"}
+
+
+def test_room_is_held_instead_of_making_a_vm(service: Any, ask: Run) -> None:
+    service.on("POST", "/v1/reservations", (201, {**ROOM, "decision": DECISION, "changed": True}))
+    result = ask("scheduler", name="db01", ram="8G", labels={"rack": 1}, reserve=True, ttl=600, project="shop")
+    (sent,) = service.requests
+    assert sent.body == {"name": "db01", "ram": "8G", "labels": {"rack": "1"}, "ttl": 600}
+    assert sent.query == {"project": "shop"}
+    assert (result["changed"], result["reservation"], result["host"]) == (True, ROOM, "node2")
+    assert result["placement"] == DECISION
+    assert result["diff"] == {"before": {}, "after": ROOM}
+
+
+def test_room_needs_no_name(service: Any, ask: Run) -> None:
+    service.on("POST", "/v1/reservations", (201, {**ROOM, "name": None, "decision": DECISION, "changed": True}))
+    assert ask("scheduler", reserve=True)["reservation"]["id"] == "rsv-1"
+    assert service.requests[0].body == {}
+
+
+def test_room_that_is_held_already_changes_nothing(service: Any, ask: Run) -> None:
+    service.on("POST", "/v1/reservations", (200, {**ROOM, "decision": DECISION, "changed": False}))
+    result = ask("scheduler", name="db01", reserve=True)
+    assert not result["changed"]
+    assert result["diff"] == {"before": ROOM, "after": ROOM}
+
+
+def test_check_mode_holds_nothing(service: Any, ask: Run) -> None:
+    service.on("POST", "/v1/reservations", (200, {**ROOM, "id": "", "decision": DECISION, "changed": True}))
+    assert ask("scheduler", name="db01", reserve=True, check=True)["changed"]
+    assert service.requests[0].query == {"dry_run": "true"}
+
+
+def test_a_vm_is_asked_for_in_the_room_that_is_held(service: Any, ask: Run) -> None:
+    service.on("POST", "/v1/vms", (202, {**VM, "changed": True, "placement": DECISION}))
+    ask("scheduler", name="db01", reservation="rsv-1")
+    assert service.requests[0].body == {"name": "db01", "reservation": "rsv-1"}
+
+
+def test_what_makes_no_sense_together_is_refused(run_module: Run) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"name": "a", "ttl": 60}, "nothing is held without reserve"),
+        ({"name": "a", "reserve": True, "claim": True}, "claim: not with reserve"),
+        ({"name": "a", "reserve": True, "reservation": "rsv-1"}, "reservation: not with reserve"),
+        ({"reserve": True, **FLEET}, "hosts: not with reserve"),
+        ({}, "name, hosts"),
+    ]
+    for arguments, words in wrong:
+        result = run_module("scheduler", url="http://127.0.0.1:9", **arguments)
+        assert result["failed"]
+        assert words in result["msg"], result["msg"]
