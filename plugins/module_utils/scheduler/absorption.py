@@ -12,6 +12,10 @@ that size. That is a sum for each of 14 sizes, and it changes with one host at a
 
 What it says can be relied on; what it denies may be possible: a VM of 3 GiB counts as 4, one of few CPUs and much
 memory as if it had the CPUs as well.
+
+A fleet may be short already, after a host died, say. Then a VM that comes is one too many wherever it goes. One that
+moves, whose request names the host that it comes from, may go where no host's failure leaves more pieces of any size
+without room than it does now.
 """
 
 from __future__ import annotations
@@ -46,12 +50,14 @@ class Shortage:
     :param row: the host that fails.
     :param wanted_mib: what its VMs of the least size ``piece_mib`` and above take, as memory.
     :param free_mib: what the other hosts have for pieces of that size.
+    :param before_mib: how much too little that is already, without the VM or while it is where it comes from.
     """
 
     row: int
     piece_mib: int
     wanted_mib: int
     free_mib: int
+    before_mib: int
 
 
 class Absorption:
@@ -79,34 +85,72 @@ class Absorption:
         """Whether it makes no difference on which host a request comes to lie: any failure could be absorbed."""
         return not self._doubtful(request)
 
+    @property
+    def short(self) -> bool:
+        """Whether some failure could not be absorbed as the fleet is."""
+        self._refresh()
+        return bool((self._total < self._most).any())
+
     def allows(self, request: Request, rows: Rows) -> Mask:
-        """For some rows, whether any failure could be absorbed with the request there."""
+        """For some rows, whether any failure could be absorbed with the request there, or for one that moves, whether
+        none leaves more without room than it does now."""
         doubtful, added = self._doubtful(request), self._added(self._footprint(request))
         after = self._room_after(request, rows)
         allowed: Mask = np.ones(len(after), dtype=np.bool_)
+        borne = self._borne(request)
         for power in doubtful if len(after) else ():
             room = self._rooms[power, rows]
-            itself = self._total[power] - added[power] - room - self._pieces[power, rows] >= 0
+            itself = self._total[power] - added[power] - room - self._pieces[power, rows] >= borne[power, rows]
             lost = room - (after >> power << power)
-            allowed &= itself & (self._total[power] - self._most_of_others(power, rows) >= lost)
+            others = _most_of_others(self._needs[power] + borne[power], rows)
+            allowed &= itself & (self._total[power] - others >= lost)
         return allowed
 
     def shortage(self, request: Request, row: int) -> Shortage | None:
         """What could not be absorbed with a request on a host: of the first such host, the largest pieces. None when
-        all could."""
+        all could, or what cannot is no more than now."""
         self._refresh()
-        added = self._added(self._footprint(request))
-        lost = self._rooms[:, row] - self._rounded(self._room_after(request, np.array([row])))[:, 0]
-        slack: Integers = (self._total - lost)[:, None] - self._needs
-        slack[:, row] = self._total - added - self._rooms[:, row] - self._pieces[:, row]
-        short = np.flatnonzero(np.any(slack < 0, axis=0))
+        slack = self._slack(request, row)
+        growing = slack < self._borne(request)
+        short = np.flatnonzero(np.any(growing, axis=0))
         if not len(short):
             return None
         failing = int(short[0])
-        power = int((slack[:, failing] < 0).nonzero()[0].max())
-        wanted = int(self._pieces[power, failing]) + (int(added[power]) if failing == row else 0)
-        free = int(self._total[power] - self._rooms[power, failing]) - (0 if failing == row else int(lost[power]))
-        return Shortage(failing, self._mib(1 << power), self._mib(wanted), self._mib(free))
+        power = int(growing[:, failing].nonzero()[0].max())
+        itself = failing == row
+        wanted = int(self._pieces[power, failing]) + (
+            int(self._added(self._footprint(request))[power]) if itself else 0
+        )
+        before = self._before(request)[power, failing]
+        return Shortage(
+            failing,
+            piece_mib=self._mib(1 << power),
+            wanted_mib=self._mib(wanted),
+            free_mib=self._mib(wanted + int(slack[power, failing])),
+            before_mib=self._mib(max(0, -int(before))),
+        )
+
+    def _slack(self, request: Request, row: int) -> Integers:
+        """With a request on a host, how much more room there is than is needed: sizes by hosts that fail."""
+        lost = self._rooms[:, row] - self._rounded(self._room_after(request, np.array([row])))[:, 0]
+        slack: Integers = (self._total - lost)[:, None] - self._needs
+        added = self._added(self._footprint(request))
+        slack[:, row] = self._total - added - self._rooms[:, row] - self._pieces[:, row]
+        return slack
+
+    def _before(self, request: Request) -> Integers:
+        """The same while a request is where it comes from, or nowhere."""
+        row = None if request.source is None else self._board.fleet.rows.get(request.source)
+        if row is not None:
+            return self._slack(request, row)
+        slack: Integers = self._total[:, None] - self._needs
+        return slack
+
+    def _borne(self, request: Request) -> Integers:
+        """What may be lacking, 0 or less: sizes by hosts that fail."""
+        if request.source is None:
+            return np.zeros_like(self._needs)
+        return np.minimum(self._before(request), 0)
 
     def _refresh(self) -> None:
         board = self._board
@@ -142,14 +186,6 @@ class Absorption:
         for_itself = (added == 0) | (self._total - _CHUNKS >= added)
         doubtful: list[int] = np.flatnonzero(~(for_all & for_itself)).tolist()
         return doubtful
-
-    def _most_of_others(self, power: int, rows: Rows) -> Integers:
-        """For some rows, what the host that needs the most of a size needs, that one aside."""
-        needs = self._needs[power]
-        first = int(needs.argmax())
-        second = max(needs[:first].max(initial=_NOTHING), needs[first + 1 :].max(initial=_NOTHING))
-        most: Integers = np.where(np.arange(len(needs))[rows] == first, second, self._most[power])
-        return most
 
     def _room_after(self, request: Request, rows: Rows) -> Integers:
         """Chunks that would be free on some hosts with a request there."""
@@ -212,6 +248,14 @@ class Absorption:
 
     def _mib(self, chunks: int) -> int:
         return chunks * self._ram_unit // _CHUNKS
+
+
+def _most_of_others(needs: Integers, rows: Rows) -> Integers:
+    """For some rows, what the host that needs the most needs, that one aside."""
+    first = int(needs.argmax())
+    second = max(needs[:first].max(initial=_NOTHING), needs[first + 1 :].max(initial=_NOTHING))
+    most: Integers = np.where(np.arange(len(needs))[rows] == first, second, needs[first])
+    return most
 
 
 def _power(number: int) -> int:

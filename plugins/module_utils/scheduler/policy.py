@@ -60,6 +60,10 @@ class Policy:
         """The policy whose filters, weights and preemption count for a project's VMs."""
         return self.projects.get(project, self)
 
+    def asks_for(self, rule: str) -> bool:
+        """Whether a filter counts for the VMs of any project."""
+        return any(rule in one.filters for one in (self, *self.projects.values()))
+
     @property
     def turns(self) -> bool:
         """Whether ``weights_full`` ever count."""

@@ -48,6 +48,8 @@ class Request:
     :param spread: how many of its kind may share a failure domain.
     :param pinned: whether its virtual CPUs have threads of their own, on which nobody else's run.
     :param huge_pages: whether its memory comes from the host's huge pages.
+    :param source: for a VM that moves, and is counted nowhere meanwhile, the host that it comes from: what the fleet
+        lacks already is not held against it.
     :param vm: its id, if it has one yet; read where another VM keeps away from it by that.
     """
 
@@ -77,6 +79,7 @@ class Request:
     spread: tuple[Spread, ...] = ()
     pinned: bool = False
     huge_pages: bool = False
+    source: str | None = None
     vm: str | None = None
 
     @cached_property
@@ -120,6 +123,7 @@ class Request:
             self.prefer_apart,
             self.pinned,
             self.huge_pages,
+            self.source,
             self.spread and (self.spread, self.group, tuple(self.labels.get(one.label or "") for one in self.spread)),
         )
 

@@ -1,12 +1,13 @@
 """The rule that any one host may fail, in the plainest words: each fails, and its VMs are put on the others one by one.
 
 See ``reference``. ``absorbed`` is the rule, which counts in pieces; ``could_be_absorbed`` tries every way there is.
+``no_worse`` is the rule for a VM that moves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tests.unit.scheduler.reference import Machine, Room
 
 CHUNKS = 4096
+# By the host that fails and the size of pieces.
+Shortages = dict[tuple[str, int], int]
 
 
 def exact(number: float) -> Fraction:
@@ -32,7 +35,14 @@ def power(number: int) -> int:
 
 
 def n_plus_one(machine: Machine, request: Request) -> bool:
-    return absorbed(machine.fleet, machine, request)
+    if request.source is None:
+        return absorbed(machine.fleet, machine, request)
+    source = next(one for one in machine.fleet if one.view.id == request.source)
+    return no_worse(shortages(machine.fleet, machine, request), shortages(machine.fleet, source, request))
+
+
+def no_worse(after: Shortages, before: Shortages) -> bool:
+    return all(lacking <= before[which] for which, lacking in after.items())
 
 
 def thread(machines: Sequence[Machine]) -> Fraction:
@@ -53,28 +63,55 @@ def takes_vms(machine: Machine) -> bool:
     return machine.view.state == "ready" and not machine.view.cordoned
 
 
-def absorbed(machines: Sequence[Machine], chosen: Machine, request: Request) -> bool:
-    cpu_unit = power(max(int(machine.cpu_limit) for machine in machines))
-    ram_unit = power(max(machine.ram_limit for machine in machines))
+@dataclass(frozen=True)
+class Chunks:
+    """Rooms and pieces of hosts with a request on one of them."""
 
-    def chunks(cpu: Fraction, ram: int) -> tuple[Fraction, Fraction]:
+    machines: Sequence[Machine]
+    chosen: Machine
+    request: Request
+
+    def of(self, cpu: Fraction, ram: int) -> tuple[Fraction, Fraction]:
+        cpu_unit = power(max(int(machine.cpu_limit) for machine in self.machines))
+        ram_unit = power(max(machine.ram_limit for machine in self.machines))
         return cpu * CHUNKS / cpu_unit, Fraction(ram) * CHUNKS / ram_unit
 
-    def piece(vm: Request) -> int:
-        cpu = Fraction(ceil(exact(vm.cpu) * thread(machines))) if vm.pinned else exact(vm.cpu)
-        return ceil(max(chunks(cpu, 0 if vm.huge_pages else vm.ram_mib)))
+    def piece(self, vm: Request) -> int:
+        cpu = Fraction(ceil(exact(vm.cpu) * thread(self.machines))) if vm.pinned else exact(vm.cpu)
+        size = ceil(max(self.of(cpu, 0 if vm.huge_pages else vm.ram_mib)))
+        return power(size) if size else 0
 
-    def room(machine: Machine) -> int:
-        left = machine.room().less(request, ()) if machine is chosen else machine.room()
-        return max(0, floor(min(chunks(left.cpu, left.ram)))) if takes_vms(machine) else 0
+    def room(self, machine: Machine) -> int:
+        left = machine.room().less(self.request, ()) if machine is self.chosen else machine.room()
+        return max(0, floor(min(self.of(left.cpu, left.ram)))) if takes_vms(machine) else 0
 
+    def rooms(self, failing: Machine) -> list[int]:
+        return [self.room(machine) for machine in self.machines if machine is not failing]
+
+    def pieces(self, failing: Machine) -> list[int]:
+        vms = [*lying(failing, self.machines), *([self.request] if failing is self.chosen else [])]
+        return sorted((piece for vm in vms if (piece := self.piece(vm))), reverse=True)
+
+
+def absorbed(machines: Sequence[Machine], chosen: Machine, request: Request) -> bool:
+    chunks = Chunks(machines, chosen, request)
     for failing in machines:
-        rooms = [room(machine) for machine in machines if machine is not failing]
-        pieces = [piece(vm) for vm in [*lying(failing, machines), *([request] if failing is chosen else [])]]
-        for one in sorted((power(size) for size in pieces if size), reverse=True):
-            if not put(rooms, one):
-                return False
+        rooms = chunks.rooms(failing)
+        if not all(put(rooms, piece) for piece in chunks.pieces(failing)):
+            return False
     return True
+
+
+def shortages(machines: Sequence[Machine], chosen: Machine, request: Request) -> Shortages:
+    """For each host that fails and each size, how much of the pieces of that size and above finds no room."""
+    chunks = Chunks(machines, chosen, request)
+    found = {}
+    for failing in machines:
+        rooms, pieces = chunks.rooms(failing), chunks.pieces(failing)
+        for size in (2**number for number in range(14)):
+            wanted = sum(piece for piece in pieces if piece >= size)
+            found[failing.view.id, size] = max(0, wanted - sum(room // size * size for room in rooms))
+    return found
 
 
 def put(rooms: list[int], piece: int) -> bool:

@@ -38,7 +38,13 @@ def test_a_single_host_may_not_fail_with_anything_on_it() -> None:
         "were a to fail, its VMs would want 1 GiB in pieces of 1 GiB, and the others would have 0 MiB"
         " (virtual CPUs counted as the memory that goes with them)"
     )
-    assert reason.numbers == {"fails": "a", "wanted_mib": 1024, "piece_mib": 1024, "free_mib": 0}
+    assert reason.numbers == {
+        "fails": "a",
+        "wanted_mib": 1024,
+        "piece_mib": 1024,
+        "free_mib": 0,
+        "short_before_mib": 0,
+    }
 
 
 def test_a_fleet_of_no_hosts_takes_nothing() -> None:
@@ -87,6 +93,42 @@ def test_what_a_hosts_figures_say_has_to_be_absorbed_too() -> None:
     assert beside(9) == ""
 
 
+def short() -> Fleet:
+    """Neither a nor b could fail: 12 GiB lie on each, and c, which would have had room, is down."""
+    fleet = Fleet([*hosts("a", "b"), replace(HOST, id="c", state="down")])
+    for number in range(6):
+        fleet.add(f"vm-{number}", "ab"[number % 2], Request(4, 4 * GIB))
+    return fleet
+
+
+def test_who_comes_to_a_fleet_that_is_short_already_is_told() -> None:
+    decision = place(short(), Request(1, GIB, host="a"), ALONE, now=0.0)
+    (reason,) = next(one.reasons for one in decision.refused if one.host == "a")
+    assert reason.message == (
+        "were a to fail, its VMs would want 12 GiB in pieces of 4 GiB, and the others would have 4 GiB"
+        " (virtual CPUs counted as the memory that goes with them)"
+        "; without this VM that would be 8 GiB too little already"
+    )
+    assert reason.numbers["short_before_mib"] == 8 * GIB
+
+
+def test_who_moves_in_a_fleet_that_is_short_makes_it_no_worse() -> None:
+    fleet = short()
+    fleet.add("small", "a", Request(1, GIB))
+    moving = Request(1, GIB, source="a", vm="small")
+    fleet.remove("small")
+    # On b it takes of what a's failure needs: there would be room for 3 GiB, and none of 4.
+    assert accepting(fleet, moving) == "a"
+    assert accepting(fleet, replace(moving, source=None)) == ""
+    (reason,) = next(one.reasons for one in place(fleet, moving, ALONE, now=0.0).refused if one.host == "b")
+    assert reason.message.endswith("; with this VM on a that would be 8 GiB too little already")
+    # With a fourth host it could go there, though a and b still could not fail.
+    wider = Fleet([*fleet.hosts, replace(HOST, id="d", cpu=3, ram_mib=3 * GIB)])
+    for vm in fleet.vms():
+        wider.add(vm, str(fleet.where(vm)), fleet.request_of(vm))
+    assert accepting(wider, moving) == "ad"
+
+
 def test_the_critical_profile_keeps_a_host_free_and_the_others_do_not() -> None:
     assert "n_plus_one" in CRITICAL.filters
     assert "n_plus_one" not in Policy("usual").filters
@@ -131,8 +173,11 @@ def test_the_rule_is_what_a_plain_reading_says_and_keeps_its_promise(
         machine = machines[host % len(machines)]
         machine.vms.append((vm, ()))
         fleet.add(f"vm-{number}", machine.view.id, vm)
+    for source in (None, *fleet.rows):
+        moving = replace(request, source=source)
+        decision = place(fleet, moving, ALONE, now=0.0)
+        reference.check(decision, reference.decide(machines, moving, ALONE, (), 0.0))
     decision = place(fleet, request, ALONE, now=0.0)
-    reference.check(decision, reference.decide(machines, request, ALONE, (), 0.0))
     for one in decision.accepted:
         chosen = machines[fleet.rows[one.host]]
         assert reference_failure.could_be_absorbed(machines, chosen, request)

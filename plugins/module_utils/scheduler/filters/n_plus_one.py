@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the minicloud authors
 # BSD 2-Clause License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
-"""With the VM there, any one host could still fail: the others would have room for what is on it.
+"""With the VM there, any one host could still fail: the others would have room for what is on it. For a VM that moves:
+no failure would leave more without room than it does now.
 
 See ``absorption`` for what that promises: room by virtual CPUs and memory, and nothing else that VMs may ask for.
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...model.reason import Reason
 from ...model.units import format_mib
+from ..absorption import Shortage
 from ..arrays import np
 from ..rule import Ask, Filter
 
@@ -43,14 +45,23 @@ def reason(ask: Ask, row: int) -> Reason:
         "n_plus_one",
         f"were {failing} to fail, its VMs would want {format_mib(short.wanted_mib)} in pieces of"
         f" {format_mib(short.piece_mib)}, and the others would have {format_mib(short.free_mib)}"
-        " (virtual CPUs counted as the memory that goes with them)",
+        f" (virtual CPUs counted as the memory that goes with them){_already(ask, short)}",
         {
             "fails": failing,
             "wanted_mib": short.wanted_mib,
             "piece_mib": short.piece_mib,
             "free_mib": short.free_mib,
+            "short_before_mib": short.before_mib,
         },
     )
+
+
+def _already(ask: Ask, short: Shortage) -> str:
+    """That it is not this VM alone that is too many."""
+    if not short.before_mib:
+        return ""
+    without = "without this VM" if ask.request.source is None else f"with this VM on {ask.request.source}"
+    return f"; {without} that would be {format_mib(short.before_mib)} too little already"
 
 
 FILTER = Filter("n_plus_one", passes, reason, stamp=stamp)

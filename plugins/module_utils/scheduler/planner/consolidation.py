@@ -24,7 +24,8 @@ def consolidate(fleet: Fleet, policy: Policy = PACK, *, now: float, floor: Floor
     """Plan how to empty the hosts that save the most watts. Pure: the fleet stays as it is.
 
     A host is emptied as a whole or left alone: one with a VM that may not move, or that nobody else would take, stays
-    on. Hosts on which nothing is are not filled. A host's watts are those that it says it draws, else what is usual for
+    on. Hosts on which nothing is are not filled. Where the policy wants that any one host may fail, those that stay on
+    have room for it. A host's watts are those that it says it draws, else what is usual for
     its threads; see ``power_columns``. One that is empty is taken to sleep and to draw nothing.
 
     :param now: Unix seconds, as rules read them.
@@ -41,12 +42,12 @@ class _Consolidation:
         # Hosts that may be switched off and on: that take VMs.
         self._ours: Mask = self._draft.fleet.placeable & ~self._draft.fleet.cordoned
         self._off: Mask = self._ours & ~self._occupied()
+        for row in np.flatnonzero(self._off).tolist():
+            self._close(self._draft, row)
         self._keep_awake()
 
     def run(self) -> Plan:
         before = self._figures()
-        for row in np.flatnonzero(self._off).tolist():
-            self._close(self._draft, row)
         for row in self._worth_most_first():
             self._empty(row)
         draft = self._shortened()
@@ -77,12 +78,13 @@ class _Consolidation:
             if self._holds(self._off):
                 return
             self._off[row] = False
+            self._draft.fleet.open(self._draft.fleet.hosts[row].id)
 
     def _holds(self, off: Mask) -> bool:
         """Whether enough stays on."""
         draft, on = self._draft, self._ours & ~off
         board = draft.board()
-        if int(on.sum()) < self._floor.hosts:
+        if int(on.sum()) < self._floor.hosts or draft.is_short:
             return False
         for limit, used in ((board.cpu_limit, draft.fleet.cpu_used), (board.ram_limit, draft.fleet.ram_used)):
             # VMs on hosts that are to be emptied will be on the others.
@@ -109,7 +111,8 @@ class _Consolidation:
         draft.fleet.close(host)
         stays = depart(draft, vms)
         self._off[row] = True
-        if stays or self._occupied()[row] or watts - float(self._watts().sum()) < self._floor.watts:
+        saved = watts - float(self._watts().sum())
+        if stays or self._occupied()[row] or saved < self._floor.watts or draft.is_short:
             draft.undo(length)
             self._off[row] = False
             draft.fleet.open(host)

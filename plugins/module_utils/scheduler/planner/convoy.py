@@ -50,7 +50,7 @@ def move_convoy(draft: Draft, convoy: list[str]) -> Stay | None:
     for _turn in range(_TRIES if len(convoy) > 1 or left else 1):
         for vm in convoy:
             draft.lift(vm)
-        stuck = _move_all(draft, convoy, tried) or _left_behind(draft, convoy, left)
+        stuck = _move_all(draft, convoy, tried) or _left_behind(draft, convoy, left) or _too_much(draft, length)
         if stuck is None:
             return None
         first = first or stuck
@@ -97,6 +97,21 @@ def _left_behind(draft: Draft, convoy: list[str], content: list[str]) -> Stay | 
         return None
     vm = next(vm for vm in convoy if alone[0] in draft.followers(vm))
     return Stay(vm, draft.where(vm), Reason("affinity", f"{alone[0]} has to be near it", {"followed_by": alone}))
+
+
+def _too_much(draft: Draft, length: int) -> Stay | None:
+    """The first of those that moved, one after the other, with which some host could fail less well than before: each
+    was judged as if the others were nowhere."""
+    moves = draft.moves[length:]
+    if not draft.is_careful or len(moves) < 2:
+        return None
+    draft.undo(length)
+    for move in moves:
+        why = draft.too_much(move.vm, move.target)
+        if why is not None:
+            return Stay(move.vm, move.source, why)
+        draft.move(move.vm, move.target)
+    return None
 
 
 def stays_of(draft: Draft, convoy: list[str], stuck: Stay) -> list[Stay]:

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ...model.reason import Reason
 from .convoy import convoys, move_convoy, stays_of
 from .draft import Draft
 from .plan import Stay
@@ -21,14 +24,22 @@ def depart(draft: Draft, vms: list[str]) -> list[Stay]:
     """
     stays: list[Stay] = []
     for convoy in convoys(draft, sorted(vms, key=lambda vm: (*hardest_first(draft, vm), vm))):
-        fixed = {vm: Stay(vm, draft.where(vm), why) for vm in convoy if (why := draft.why_fixed(vm)) is not None}
-        stuck = next(iter(fixed.values())) if fixed else place_convoy(draft, convoy)
-        if stuck is not None:
-            stays += (fixed.get(stay.vm, stay) for stay in stays_of(draft, convoy, stuck))
+        stays += leave(draft, convoy, Draft.why_fixed)
     return sorted(stays, key=lambda stay: stay.vm)
 
 
-def place_convoy(draft: Draft, convoy: list[str]) -> Stay | None:
+def leave(draft: Draft, convoy: list[str], why_fixed: Callable[[Draft, str], Reason | None]) -> list[Stay]:
+    """Move a convoy, unless one of its VMs may not be moved.
+
+    :param why_fixed: why a VM may not be moved; None when it may.
+    :returns: those that stay: all of it, or none.
+    """
+    fixed = {vm: Stay(vm, draft.where(vm), why) for vm in convoy if (why := why_fixed(draft, vm)) is not None}
+    stuck = next(iter(fixed.values())) if fixed else _place_convoy(draft, convoy)
+    return [] if stuck is None else [fixed.get(stay.vm, stay) for stay in stays_of(draft, convoy, stuck)]
+
+
+def _place_convoy(draft: Draft, convoy: list[str]) -> Stay | None:
     """Move a convoy, or a VM that is alone, if need be by moving another VM out of its way; None when it has moved."""
     stuck = move_convoy(draft, convoy)
     if stuck is None or (len(convoy) == 1 and make_room(draft, stuck.vm)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ...model.errors import InputError, Problem
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # What is asked before a VM comes to a host, and no fault of one that is there already. That the fleet could not bear
 # the loss of a host is no single VM's fault either.
-_ON_ARRIVAL: Final = frozenset({"ready", "cordon", "requested", "excluded", "metrics", "creates", "n_plus_one"})
+_FAILURE: Final = "n_plus_one"
+_ON_ARRIVAL: Final = frozenset({"ready", "cordon", "requested", "excluded", "metrics", "creates", _FAILURE})
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class Draft:
         self._lifted: dict[str, tuple[Place, Request]] = {}
         # Those of them that have no place to be put back to: their host is dead.
         self._lost: set[str] = set()
+        # Who looks whether any one host could fail, where the policy asks for that, and what it said last.
+        self._watch = Board(self.fleet, policy.limits) if policy.asks_for(_FAILURE) else None
+        self._short = False
         # For each move the place that was left, and whether the VM was lost until then.
         self._left: list[tuple[Place, bool]] = []
         self._residents: dict[str, set[str]] = {host.id: set() for host in self.fleet.hosts}
@@ -68,6 +72,18 @@ class Draft:
     def board(self) -> Board:
         """The fleet as it is now, by the policy's figures."""
         return Board(self.fleet, self.policy.limits)
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether the policy wants that any one host may fail."""
+        return self._watch is not None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether some host could not fail, which the policy wants, and which no move may make worse."""
+        if self._watch is not None and not self._lifted:
+            self._short = self._watch.absorption.short
+        return self._short
 
     def check_host(self, host: str) -> None:
         """Refuse a host that there is not.
@@ -121,7 +137,7 @@ class Draft:
     def accepting(self, vm: str) -> Mask:
         """Which hosts would take a VM, by row; the one that it is on among them, if it would."""
         with self.without(vm) as request:
-            mask: Mask = self.scheduler.ranks(request, now=self.now) != REFUSED
+            mask: Mask = self.scheduler.ranks(self._moving(vm, request), now=self.now) != REFUSED
             return mask
 
     def ever_accepting(self, vm: str) -> Mask:
@@ -135,7 +151,7 @@ class Draft:
         :param request: what it asks for, where that is not what it asked for at first.
         """
         with self.without(vm) as asked:
-            ranks: Vector = self.scheduler.ranks(request or asked, now=self.now).copy()
+            ranks: Vector = self.scheduler.ranks(self._moving(vm, request or asked), now=self.now).copy()
         for host in (self.where(vm), *avoiding):
             ranks[self.fleet.rows[host]] = REFUSED
         row = int(ranks.argmax())
@@ -162,11 +178,17 @@ class Draft:
             reasons = self.scheduler.reasons(request, host, now=self.now)
         return tuple(reason for reason in reasons if reason.rule not in _ON_ARRIVAL)
 
+    def too_much(self, vm: str, host: str) -> Reason | None:
+        """Why some host could fail less well with a VM on another host than it is on; None when none could."""
+        with self.without(vm) as request:
+            reasons = self.scheduler.reasons(self._moving(vm, request), host, now=self.now)
+        return next((reason for reason in reasons if reason.rule == _FAILURE), None)
+
     def stay(self, vm: str) -> Stay:
         """Why a VM stays where it is: what each other host says against it."""
         host = self.where(vm)
         with self.without(vm) as request:
-            refused = self.scheduler.place(request, now=self.now).refused
+            refused = self.scheduler.place(self._moving(vm, request), now=self.now).refused
         return Stay(vm, host, refused=tuple(one for one in refused if one.host != host))
 
     def move(self, vm: str, host: str) -> None:
@@ -197,6 +219,7 @@ class Draft:
         """Take a VM away, until it is moved or put back. Whether it was somewhere."""
         if vm in self._lifted:
             return False
+        self._short = self.is_short
         place = Place(self.where(vm), self.fleet.nodes_of(vm))
         self._lifted[vm] = place, self.fleet.request_of(vm)
         self._residents[place.host].discard(vm)
@@ -218,6 +241,10 @@ class Draft:
             place, request = self._lifted.pop(vm)
             self._residents[place.host].add(vm)
             self.fleet.add(vm, place.host, request, place.nodes)
+
+    def _moving(self, vm: str, request: Request) -> Request:
+        """What a VM asks for that moves, in a fleet that is short already."""
+        return replace(request, source=self.where(vm)) if self._short and vm not in self._lost else request
 
     @contextmanager
     def without(self, vm: str) -> Iterator[Request]:

@@ -16,8 +16,9 @@ hosts. Many sizes are put into few classes; then the least that any size of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ..arrays import np
@@ -307,7 +308,9 @@ class _Targets:
     def __init__(self, draft: Draft, vms: list[str], sizes: _Sizes, lasting: _Lasting) -> None:
         self._draft, self._vms, self._sizes = draft, vms, sizes
         kinds: dict[object, int] = {}
-        self._kind: Integers = np.array([kinds.setdefault(_kind(draft, vm), len(kinds)) for vm in vms], dtype=np.int64)
+        # What the fleet may lack depends on where a VM comes from.
+        told: Callable[[str], object] = str if draft.is_short else partial(_kind, draft)
+        self._kind: Integers = np.array([kinds.setdefault(told(vm), len(kinds)) for vm in vms], dtype=np.int64)
         self._class_of_kind = np.zeros(len(kinds), dtype=np.int64)
         self._class_of_kind[self._kind] = sizes.which
         lasting_of_kind = np.zeros(len(kinds), dtype=np.int64)

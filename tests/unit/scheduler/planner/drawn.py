@@ -14,6 +14,8 @@ from minicloud_core.scheduler.spread import Spread
 
 GIB = 1024
 POLICIES = [replace(policy, limits=Limits(2.0, 0)) for policy in (SPREAD, PACK, BALANCED)]
+# Any one host may fail, or could not from the outset.
+POLICIES.append(replace(SPREAD, name="careful", filters=(*SPREAD.filters, "n_plus_one"), limits=Limits(2.0, 0)))
 NAMES = [f"node{number}" for number in range(5)]
 
 hosts = st.builds(

@@ -69,6 +69,22 @@ def test_a_host_with_one_that_may_not_move_stays_on() -> None:
     assert told(consolidate(fleet, POLICY, now=NOW)) == []
 
 
+def test_those_that_stay_on_have_room_for_the_failure_of_any() -> None:
+    careful = replace(POLICY, filters=(*POLICY.filters, "n_plus_one"))
+    hosts = (powered(name, 100, 200) for name in "abcd")
+    fleet = fleet_of(*hosts, v1=("a", vm(8)), v2=("b", vm(2)))
+    # One is enough to hold them, and two are enough should one of those fail.
+    assert consolidate(fleet, POLICY, now=NOW).after["on"] == 1
+    plan = consolidate(fleet, careful, now=NOW)
+    assert plan.after["on"] == 2
+    assert plan.before["on"] == 2
+    # A fleet in which none may fail lets none sleep.
+    fleet.add("v3", "a", vm(8))
+    fleet.add("v4", "b", vm(14))
+    fleet.add("v5", "c", vm(16))
+    assert consolidate(fleet, careful, now=NOW, floor=Floor(0, 0)).after["on"] == 4
+
+
 def test_what_is_not_on_a_host_of_ours_is_left_alone() -> None:
     fleet = fleet_of(
         replace(powered("a", 100, 200), cordoned=True), powered("b", 10, 20), v1=("a", vm(1)), v2=("b", vm(1))

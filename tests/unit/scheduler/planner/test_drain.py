@@ -150,6 +150,17 @@ def test_vms_tied_by_a_rack_change_racks_together() -> None:
     assert plan.stays == ()
 
 
+def test_no_step_of_those_tied_together_leaves_a_host_that_could_not_fail() -> None:
+    careful = replace(POLICY, filters=(*POLICY.filters, "n_plus_one"))
+    tied = replace(vm(4), group="g", affinity=("group:g",))
+    fleet = fleet_of(host("a"), host("b"), host("c"), v1=("a", tied), v2=("a", tied), v3=("b", vm(4)))
+    plan = drain(fleet, "a", careful, now=NOW)
+    assert {move.target for move in plan.moves} == {"b"} or {move.target for move in plan.moves} == {"c"}
+    full = fleet_of(host("a"), host("b"), host("c"), v1=("a", tied), v2=("a", tied), v3=("b", vm(12)), v4=("c", vm(4)))
+    assert told(drain(full, "a", POLICY, now=NOW)) == [("v1", "a", "c"), ("v2", "a", "c")]
+    assert rules(drain(full, "a", careful, now=NOW)) == {"v1": ["n_plus_one", "n_plus_one"], "v2": ["affinity"]}
+
+
 def test_vms_that_keep_apart_part() -> None:
     asked = replace(vm(1), labels={"app": "db"}, anti_affinity=("app=db",))
     fleet = fleet_of(*(host(name) for name in "abc"), v1=("a", asked), v2=("a", asked), v3=("b", vm(1)))

@@ -40,6 +40,18 @@ def test_what_was_pinned_starts_elsewhere_and_what_names_the_host_does_not() -> 
     plan = evacuate(fleet, "a", POLICY, now=NOW)
     assert told(plan) == [("pinned", "a", "b")]
     assert rules(plan) == {"named": ["requested"]}
+    assert [stay.reason.message for stay in plan.stays if stay.reason] == ["lost with a: no other host will do"]
+    # One that was moved off the host that it asked for may go back there.
+    away = fleet_of(host("a"), host("b"), host("c"), v=("a", replace(vm(), host="c")))
+    assert told(evacuate(away, "a", POLICY, now=NOW)) == [("v", "a", "c")]
+
+
+def test_room_that_was_kept_for_a_failure_is_there_once_there_is_one() -> None:
+    careful = replace(POLICY, filters=(*POLICY.filters, "n_plus_one"))
+    fleet = fleet_of(host("a"), host("b"), v1=("a", vm(8)), v2=("b", vm(8)))
+    plan = evacuate(fleet, "a", careful, now=NOW)
+    assert told(plan) == [("v1", "a", "b")]
+    play(fleet, plan, careful, dead="a")
 
 
 def test_those_who_died_keep_nobody_away() -> None:

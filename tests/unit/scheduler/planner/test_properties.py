@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minicloud_core.scheduler.board import Board
 from minicloud_core.scheduler.planner.aim import Aim
 from minicloud_core.scheduler.planner.consolidation import consolidate
 from minicloud_core.scheduler.planner.drain import drain
@@ -90,6 +91,10 @@ def test_a_consolidation_empties_hosts_and_saves_what_it_says(situation: Situati
     assert plan.before["watts"] - plan.after["watts"] >= floor.watts * len(emptied) - 0.2
     assert bool(plan.moves) == bool(emptied)
     assert {move.vm for move in plan.moves}.isdisjoint(fixed(situation))
+    if asleep and "n_plus_one" in policy.filters:
+        for host in asleep:
+            after.close(host)
+        assert not Board(after, policy.limits).absorption.short
     ours = [host for host in fleet.hosts if host.state == "ready" and not host.cordoned]
     if emptied:
         assert len(ours) - len(asleep) >= floor.hosts

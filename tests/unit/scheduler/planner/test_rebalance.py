@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.pipeline import place
 from minicloud_core.scheduler.planner.aim import Aim
 from minicloud_core.scheduler.planner.rebalance import rebalance
 from minicloud_core.scheduler.request import Request
@@ -132,3 +133,20 @@ def test_many_hosts_of_many_sizes_become_even() -> None:
     assert plan.after["score"] < 0.35 * (plan.before["score"] - plan.before["violations"])
     assert rebalance(after, policy, now=NOW).moves == ()
     assert len({move.vm for move in plan.moves}) == len(plan.moves)
+
+
+CAREFUL = replace(POLICY, filters=(*POLICY.filters, "n_plus_one"))
+
+
+def test_in_a_fleet_that_is_short_moves_are_made_that_make_it_no_worse() -> None:
+    """Neither of the two could fail, and one of four VMs does better on the other."""
+    fleet = fleet_of(host("a"), host("b"), **{f"v{number}": ("a", vm(4)) for number in range(4)}, b=("b", vm(8)))
+    assert place(fleet, vm(1), CAREFUL, now=NOW).host is None
+    plan = rebalance(fleet, CAREFUL, now=NOW)
+    assert told(plan) == [("v0", "a", "b")]
+    play(fleet, plan, CAREFUL)
+    # On b, half of which is free, the small one would lie where the large one had to go, were a to fail.
+    small, large = vm(1), vm(8)
+    worse = fleet_of(host("a"), host("b"), a0=("a", small), a1=("a", small), a2=("a", large), b=("b", vm(8)))
+    assert told(rebalance(worse, POLICY, now=NOW)) == [("a0", "a", "b")]
+    assert told(rebalance(worse, CAREFUL, now=NOW)) == []
