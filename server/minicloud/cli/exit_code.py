@@ -40,6 +40,7 @@ BY_CODE: Final[dict[str, ExitCode]] = {
     "minicloud.operation": ExitCode.CONFLICT,
     "minicloud.host.no_capacity": ExitCode.NO_CAPACITY,
     "minicloud.project.quota_exceeded": ExitCode.NO_CAPACITY,
+    "minicloud.batch": ExitCode.NO_CAPACITY,
     "minicloud.service.unavailable": ExitCode.UNREACHABLE,
     "minicloud.client.unreachable": ExitCode.UNREACHABLE,
     "minicloud.client.bad_answer": ExitCode.UNREACHABLE,
@@ -51,8 +52,11 @@ BY_CODE: Final[dict[str, ExitCode]] = {
 
 def exit_code_of(error: ClientError) -> ExitCode:
     """The exit code of an error. What an operation ended with is always ``FAILED``: the request itself was in order."""
-    if isinstance(error, OperationFailedError):
-        return ExitCode.FAILED
-    parts = error.code.split(".")
+    return ExitCode.FAILED if isinstance(error, OperationFailedError) else exit_code_for(error.code)
+
+
+def exit_code_for(code: str) -> ExitCode:
+    """The exit code of an error's code."""
+    parts = code.split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((BY_CODE[prefix] for prefix in prefixes if prefix in BY_CODE), ExitCode.UNEXPECTED)

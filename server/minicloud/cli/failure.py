@@ -21,6 +21,7 @@ def show_failure(session: Session, error: ClientError) -> None:
     if isinstance(error, ApiError):
         _show_fields(session, error)
         _show_hosts(session, error.details.get("hosts"))
+        _show_items(session, error.details.get("items"))
         _show_differences(session, error.details.get("differences"))
     if error.hint:
         err.print(Text.assemble(("try: ", "bold"), error.hint))
@@ -41,6 +42,16 @@ def _show_hosts(session: Session, hosts: Any) -> None:
             for reason in reasons
         ]
         _show_table(session, ("host", "rule", "why not"), rows)
+
+
+def _show_items(session: Session, items: Any) -> None:
+    """The VMs of a batch of which nothing is made."""
+    if isinstance(items, Sequence):
+        rows = [
+            (str(item.get("name")), str((item.get("error") or {}).get("message") or f"is there, on {item.get('host')}"))
+            for item in items
+        ]
+        _show_table(session, ("vm", "why not"), rows)
 
 
 def _show_differences(session: Session, differences: Any) -> None:

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from minicloud.client.vm import Vm
 
+from .batch import finish_batch
 from .placement import show_placement
 from .progress import wait_for
 from .render import Column, age_of, field_of, mib, plain, print_json, show_list, show_one, size, state_of
 from .session import DryRunOption, OutputOption, Session, TimeoutOption, WaitOption, session_of
+from .vm_option import (
+    AffinityOption,
+    AntiAffinityOption,
+    BandwidthOption,
+    CpuFeatureOption,
+    CpuOption,
+    DiskOption,
+    GroupOption,
+    HostLabelOption,
+    HostOption,
+    ImageOption,
+    LabelOption,
+    NicOption,
+    PinnedOption,
+    PreferApartOption,
+    PreferWithOption,
+    PriorityOption,
+    RamOption,
+    SpreadOption,
+)
 from .vm_scheduling import describe_scheduling, scheduling_from
 from .vm_spec import spec_from
 
@@ -60,62 +81,41 @@ _FIELDS: Final[list[Column]] = [
 def create(
     ctx: typer.Context,
     *,
-    name: Annotated[str, typer.Argument(help="Unique in its project.")],
-    cpu: Annotated[int | None, typer.Option(help="Virtual CPUs.", show_default=False)] = None,
-    ram: Annotated[str | None, typer.Option(help="Memory: 4G, 512M, or MiB.", show_default=False)] = None,
-    image: Annotated[str | None, typer.Option(help="What it boots from.", show_default=False)] = None,
-    disk: Annotated[list[str] | None, typer.Option(metavar="SIZE[:POOL]", help="A disk, 10G; repeat for more.")] = None,
-    nic: Annotated[
-        list[str] | None, typer.Option(metavar="NETWORK[:MODEL]", help="A network card; repeat for more.")
+    name: Annotated[
+        str | None, typer.Argument(help="Unique in its project. Left out with --file.", show_default=False)
     ] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")] = None,
-    host: Annotated[str | None, typer.Option(help="This host and no other.", show_default=False)] = None,
-    host_label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only a host with this label; repeat for more.")
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="Many at once: their specs in YAML or JSON; - reads them from the input."),
     ] = None,
-    group: Annotated[str | None, typer.Option(help="The group that it is one of.", show_default=False)] = None,
-    affinity: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TERM",
-            help="With vm:NAME, group:NAME or VMs of a label KEY=VALUE, perhaps in one domain (group:db@rack);"
-            " repeat for more.",
-        ),
-    ] = None,
-    anti_affinity: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="On no host, or in no domain, of theirs; repeat for more.")
-    ] = None,
-    prefer_with: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="Rather with them; repeat for more.")
-    ] = None,
-    prefer_apart: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="Rather apart from them; repeat for more.")
-    ] = None,
-    spread: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LABEL[:N[:VMLABEL]]",
-            help="At most N (1) of its group, or with its value of VMLABEL, on hosts of one LABEL; repeat for more.",
-        ),
-    ] = None,
-    priority: Annotated[
-        int | None, typer.Option(help="VMs of a lower one may have to make room.", show_default=False)
-    ] = None,
-    pinned: Annotated[
-        bool, typer.Option("--pinned", help="A thread for each virtual CPU, and no planner moves it.")
-    ] = False,
-    cpu_feature: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only a host whose CPU has it: avx2; repeat for more.")
-    ] = None,
-    bandwidth: Annotated[
-        int | None, typer.Option(metavar="MBPS", help="Network bandwidth kept for it, Mbit/s.", show_default=False)
-    ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="With --file: make nothing unless all of it may be.")] = False,
+    cpu: CpuOption = None,
+    ram: RamOption = None,
+    image: ImageOption = None,
+    disk: DiskOption = None,
+    nic: NicOption = None,
+    label: LabelOption = None,
+    host: HostOption = None,
+    host_label: HostLabelOption = None,
+    group: GroupOption = None,
+    affinity: AffinityOption = None,
+    anti_affinity: AntiAffinityOption = None,
+    prefer_with: PreferWithOption = None,
+    prefer_apart: PreferApartOption = None,
+    spread: SpreadOption = None,
+    priority: PriorityOption = None,
+    pinned: PinnedOption = False,
+    cpu_feature: CpuFeatureOption = None,
+    bandwidth: BandwidthOption = None,
     user_data: Annotated[Path | None, typer.Option(help="cloud-init user data, a file.", show_default=False)] = None,
     network_config: Annotated[
         Path | None, typer.Option(help="cloud-init network configuration, a file.", show_default=False)
     ] = None,
     ssh_key: Annotated[
         list[str] | None, typer.Option(metavar="KEY|FILE", help="A public key for the image's user; repeat for more.")
+    ] = None,
+    reservation: Annotated[
+        str | None, typer.Option(metavar="ID", help="Into the room that it holds.", show_default=False)
     ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key with the same spec makes one VM.", show_default=False)
@@ -125,8 +125,16 @@ def create(
     dry_run: DryRunOption = False,
     output: OutputOption = None,
 ) -> None:
-    """Make a VM and start it."""
+    """Make a VM and start it, or many of them at once with --file."""
     session = session_of(ctx, output)
+    if file is not None:
+        _check_alone(ctx)
+        asked = _read_file(file) | ({"all": True} if whole else {})
+        batch = session.client.batches.create(asked, dry_run=dry_run, idempotency_key=idempotency_key)
+        finish_batch(session, batch, dry_run=dry_run, timeout=timeout if wait else None)
+        return
+    if name is None or whole:
+        raise typer.BadParameter("one VM has a name, and --all is for those of --file", param_hint="NAME")
     scheduling = scheduling_from(
         host_labels=host_label or (),
         group=group,
@@ -156,11 +164,32 @@ def create(
         network_config=network_config,
         ssh_keys=ssh_key or (),
     )
+    if reservation is not None:
+        spec["reservation"] = reservation
     vm = session.client.vms.create(spec, dry_run=dry_run, idempotency_key=idempotency_key)
     if dry_run:
         show_dry_run(session, vm)
         return
     finish(session, vm, f"create {name}", wait=wait, timeout=timeout)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    """See ``batch_file``: whoever makes one VM need not wait for YAML to be loaded."""
+    from .batch_file import read_batch  # noqa: PLC0415
+
+    return read_batch(file)
+
+
+def _check_alone(ctx: typer.Context) -> None:
+    """Refuse what says something of one VM beside a file that says it of many."""
+    said = ((one, ctx.get_parameter_source(one.name or "")) for one in ctx.command.params)
+    given = [one for one, source in said if source is not None and source.name == "COMMANDLINE"]
+    beside = [one.opts[0] for one in given if one.name not in _WITH_FILE]
+    if beside:
+        raise typer.BadParameter(f"the file says it: {', '.join(beside)}", param_hint="--file")
+
+
+_WITH_FILE: Final = frozenset({"file", "whole", "idempotency_key", "wait", "timeout", "dry_run", "output"})
 
 
 @app.command("list")

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from .batch import Batches
 from .event import Events
 from .host import Hosts
 from .image import Images
@@ -36,6 +37,7 @@ class Client:
         self.transport = Transport(url, token, **options)
         self.events = Events(self.transport)
         self.vms = Vms(self.transport, project)
+        self.batches = Batches(self.transport, project)
         self.hosts = Hosts(self.transport)
         self.operations = Operations(self.transport, self.events)
         self.placements = Placements(self.transport, project)

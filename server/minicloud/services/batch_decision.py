@@ -73,7 +73,8 @@ def _examine_one(admission: Admission, wish: VmWish, number: int) -> Asked | VmC
 
 def _place(admission: Admission, batch: BatchSpec, asked: Mapping[str, Asked]) -> dict[str, Decided]:
     """Find hosts for those that may be. Of a group, those that are there already have theirs."""
-    groups, alone = [], []
+    groups: list[Group] = []
+    alone: list[NewVm] = []
     for group, members in batch.units():
         wanted = tuple(NewVm(asked[name].vm, asked[name].request) for name in members if name in asked)
         if group is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ForeignKey, Index, Row, Select, bindparam, delete, func, select, text
+from sqlalchemy import ForeignKey, Index, Select, bindparam, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import late
@@ -138,8 +138,11 @@ def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
 def find(session: Session, number: int) -> tuple[Record, dict[str, Any]] | None:
     """One decision, with all that it says."""
     query = _RECORDS.add_columns(PlacementRow.decision).where(PlacementRow.number == number)
-    found: Row[Any] | None = session.execute(query).one_or_none()
-    return None if found is None else (Record(*found[:-1]), found[-1])
+    found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    *said, decision = found
+    return Record(*said), decision
 
 
 def of_vm(session: Session, vm: str) -> Sequence[PlacementRow]:
