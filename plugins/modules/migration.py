@@ -19,6 +19,7 @@ description:
     destination.
   - The destination must have what the VM boots from. See M(minicloud.libvirt.image).
   - The serial log moves along, except what the guest prints while it moves.
+  - A VM that is pinned gets threads of the destination that no other VM there has for itself.
 extends_documentation_fragment:
   - minicloud.libvirt.hypervisor
   - minicloud.libvirt.hypervisor.directory
@@ -89,6 +90,12 @@ options:
         description:
           - Seconds after which the migration is aborted, 120 if not set.
         type: float
+      numa:
+        description:
+          - The destination's NUMA nodes on which the VM is to lie, one for each of its own.
+          - Those of the same numbers if not set. A VM without NUMA nodes of its own has none.
+        type: list
+        elements: int
   <<: *migration
   threads:
     description:
@@ -269,6 +276,7 @@ MIGRATION: dict[str, dict[str, Any]] = {
     "tls": {"type": "bool"},
     "bandwidth_mib": {"type": "int"},
     "timeout": {"type": "float"},
+    "numa": {"type": "list", "elements": "int"},
 }
 IDENTITY = ("id", "uuid", "name")
 ARGUMENTS: dict[str, dict[str, Any]] = {

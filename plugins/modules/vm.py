@@ -16,7 +16,8 @@ description:
   - Makes one VM, or each of a list, what it is to be, over one connection to the host's libvirtd.
   - A VM is addressed by its UUID. The UUID and the MACs of its cards stay what they are for its life.
   - Only what minicloud owns is compared and changed, which is CPU, memory, boot files, disks by their target, cards by
-    their MAC, labels, the cloud-init seed and the identity in the domain's metadata.
+    their MAC, labels, the cloud-init seed, machine type, huge pages, pinning, NUMA nodes and the identity in the
+    domain's metadata.
   - What a guest runs on is left as it is. A changed definition takes effect at the guest's next start, and
     RV(results[].restart_required) says so.
   - A domain that minicloud did not make is never touched. An order that needs its name or UUID fails.
@@ -220,6 +221,31 @@ options:
         description:
           - Text by name, kept in the domain's metadata. A VM that exists keeps its labels if not set.
         type: dict
+      machine:
+        description:
+          - The machine type, V(q35), V(pc), V(virt), V(pseries), V(s390-ccw-virtio), or a version of one such as
+            C(pc-q35-7.2). Without a version any of the family will do.
+          - A VM that exists keeps its own if not set, a new one gets the host's best. On another machine a guest finds
+            its devices in other slots at its next start.
+        type: str
+      huge_pages:
+        description:
+          - Whether the VM's memory comes from the huge pages of 2 MiB that the host has set aside.
+          - A VM that exists keeps what it has if not set.
+        type: bool
+      pinned:
+        description:
+          - Whether each virtual CPU has a thread of the host for itself, to which no other VM of minicloud is pinned,
+            running or not. The module chooses the threads. An order is refused when too few are left.
+          - A VM that exists keeps what it has if not set.
+        type: bool
+      numa:
+        description:
+          - The host's NUMA nodes on which the VM lies. The guest sees as many of its own, each with an equal part of
+            its virtual CPUs and memory, which stay on that node.
+          - A VM that exists keeps what it has if not set. With an empty list it has none.
+        type: list
+        elements: int
       wait:
         description:
           - Seconds within which each step must have happened, 60 if not set.
@@ -286,6 +312,16 @@ EXAMPLES = r"""
         ssh_authorized_keys: ["ssh-ed25519 AAAA… admin"]
     labels:
       tier: db
+
+- name: A VM with two threads for itself on one NUMA node, and memory in huge pages
+  minicloud.libvirt.vm:
+    name: fast01
+    state: running
+    cpu: 2
+    ram: 8G
+    pinned: true
+    huge_pages: true
+    numa: [0]
 
 - name: Stop it, giving it two minutes
   minicloud.libvirt.vm:
@@ -436,6 +472,10 @@ VM: dict[str, dict[str, Any]] = {
         },
     },
     "labels": {"type": "dict"},
+    "machine": {"type": "str"},
+    "huge_pages": {"type": "bool"},
+    "pinned": {"type": "bool"},
+    "numa": {"type": "list", "elements": "int"},
     "wait": {"type": "float"},
     "graceful": {"type": "float"},
 }

@@ -125,6 +125,20 @@ vms:
     labels:
       description: The VM's labels.
       type: dict
+    machine:
+      description: The machine type.
+      type: str
+      sample: pc-q35-7.2
+    huge_pages:
+      description: Whether its memory comes from huge pages.
+      type: bool
+    pinned:
+      description: Whether each of its virtual CPUs has a thread of the host for itself.
+      type: bool
+    numa:
+      description: The host's NUMA nodes, one for each of the guest's; empty for a guest that has none.
+      type: list
+      elements: int
     addresses:
       description: IP addresses, without those of the guest's loopback. Empty where nobody knows any.
       type: list

@@ -10,20 +10,13 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from ..model.errors import HypervisorError
+from ..model.machine import FAMILIES
 from .failure import explained
 
 ACCELERATORS: Final = ("auto", "kvm", "tcg")
 
 # libvirt's name of a domain type for each accelerator, best first.
 _DOMAIN_TYPES: Final = {"kvm": "kvm", "tcg": "qemu"}
-# Machines that we know how to equip, best first.
-_MACHINES: Final = {
-    "x86_64": ("q35", "pc"),
-    "aarch64": ("virt",),
-    "riscv64": ("virt",),
-    "ppc64le": ("pseries",),
-    "s390x": ("s390-ccw-virtio",),
-}
 # A model that can be migrated under KVM; emulation has no real CPU to follow, so it gives all it has.
 _CPU_MODES: Final = {"kvm": "host-model", "tcg": "maximum"}
 
@@ -81,10 +74,11 @@ def read_cpu_mode(xml: str, accelerator: str) -> str:
     return ""
 
 
-def choose(guest: Guest | None, architecture: str, accelerator: str) -> tuple[str, str]:
+def choose(guest: Guest | None, architecture: str, accelerator: str, wanted: str = "") -> tuple[str, str]:
     """Accelerator and machine for a new domain.
 
     :param accelerator: ``auto`` for the best there is, or the one that must be used.
+    :param wanted: the machine that it must be; empty for the best there is.
     :raises HypervisorError: when the host cannot run that.
     """
     if guest is None or not guest.accelerators:
@@ -97,8 +91,13 @@ def choose(guest: Guest | None, architecture: str, accelerator: str) -> tuple[st
             f"this host cannot run {architecture} guests with {accelerator}",
             hint="it has " + ", ".join(guest.accelerators),
         )
-    known = _MACHINES.get(architecture, ())
-    machine = next((name for name in known if name in guest.machines), "")
+    known = FAMILIES.get(architecture, {})
+    machine = next((name for name in ([wanted] if wanted else known) if name in guest.machines), "")
+    if wanted and not machine:
+        raise HypervisorError(
+            f"this host has no machine type {wanted} for {architecture} guests",
+            hint="it has " + ", ".join(name for name in guest.machines if name in known),
+        )
     if not machine:
         raise HypervisorError(
             f"no machine type for {architecture} guests is known here",
@@ -107,14 +106,17 @@ def choose(guest: Guest | None, architecture: str, accelerator: str) -> tuple[st
     return chosen, machine
 
 
-def read_capabilities(connection: Any, architecture: str, accelerator: str = "auto") -> HostCapabilities:
+def read_capabilities(
+    connection: Any, architecture: str, accelerator: str = "auto", machine: str = ""
+) -> HostCapabilities:
     """Ask libvirt what a new domain of an architecture is to be made of.
 
-    :raises HypervisorError: when the host cannot run that architecture or accelerator.
+    :param machine: the machine type that it must be; empty for the best there is.
+    :raises HypervisorError: when the host cannot run that architecture, accelerator or machine.
     """
     with explained("read the host's capabilities"):
         guest = read_guest(connection.getCapabilities(), architecture)
-    chosen, machine = choose(guest, architecture, accelerator)
+    chosen, machine = choose(guest, architecture, accelerator, machine)
     with explained(f"read what {machine} machines can do"):
         xml = connection.getDomainCapabilities(None, architecture, machine, _DOMAIN_TYPES[chosen])
     return HostCapabilities(architecture, chosen, machine, read_cpu_mode(xml, chosen))

@@ -16,10 +16,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..model.errors import InputError, Problem
+from ..model.machine import check_machine
 from ..model.name import check_labels, check_name
 from ..model.order import VmOrder
 from ..model.units import parse_bytes, parse_mib
-from ..model.vm import CPU_MAX, DEFAULT_CPU, DEFAULT_NETWORK, DEFAULT_POOL, DEFAULT_RAM_MIB, RAM_MAX_MIB, RAM_MIN_MIB
+from ..model.vm import (
+    CPU_MAX,
+    DEFAULT_CPU,
+    DEFAULT_NETWORK,
+    DEFAULT_POOL,
+    DEFAULT_RAM_MIB,
+    RAM_MAX_MIB,
+    RAM_MIN_MIB,
+    check_parts,
+)
 from .definition import Definition, KernelBoot
 from .image import with_name
 
@@ -69,6 +79,7 @@ def complete(mapping: Mapping[str, Any], known: Definition | None, host_uuid: st
     _fill_state(given, problems)
     _fill_identity(given, known)
     _fill_size(given, known, problems)
+    _fill_seat(given, known, problems)
     _fill_disks(given, known, problems)
     _fill_nics(given, known, problems)
     _fill_cloud_init(given, problems)
@@ -122,6 +133,21 @@ def _fill_size(given: dict[str, Any], known: Definition | None, problems: list[P
     if not RAM_MIN_MIB <= given["ram"] <= RAM_MAX_MIB:
         allowed = f"from {RAM_MIN_MIB} to {RAM_MAX_MIB} MiB"
         problems.append(Problem("ram", f"{given['ram']} MiB is outside what a VM may have", allowed))
+
+
+def _fill_seat(given: dict[str, Any], known: Definition | None, problems: list[Problem]) -> None:
+    if given.get("machine"):
+        problems += check_machine(given["machine"], field="machine")
+    given.setdefault("huge_pages", known is not None and known.huge_pages)
+    given.setdefault("pinned", known is not None and known.pinned)
+    given.setdefault("numa", [*known.numa] if known else [])
+    nodes = given["numa"]
+    if any(not isinstance(node, int) or node < 0 for node in nodes) or len(nodes) != len({*nodes}):
+        problems.append(
+            Problem("numa", f"{nodes!r} are not NUMA nodes of the host", "numbers such as [0, 1], each once")
+        )
+    elif isinstance(given["ram"], int):
+        problems += check_parts(given["cpu"], given["ram"], nodes=len(nodes), huge_pages=bool(given["huge_pages"]))
 
 
 def _fill_disks(given: dict[str, Any], known: Definition | None, problems: list[Problem]) -> None:

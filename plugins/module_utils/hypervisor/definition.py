@@ -53,7 +53,14 @@ class Seed:
 
 @dataclass(frozen=True)
 class Definition:
-    """A domain, as far as minicloud owns it. ``ram`` in MiB."""
+    """A domain, as far as minicloud owns it. ``ram`` in MiB.
+
+    :param machine: the machine type; empty for the host's best.
+    :param huge_pages: whether its memory comes from the host's huge pages.
+    :param pinned: whether each of its virtual CPUs has a thread for itself.
+    :param numa: the host's NUMA nodes, one for each of the guest's; empty for a guest that has none.
+    :param threads: for each virtual CPU those on which it may run; empty for all, or as long as none were chosen.
+    """
 
     uuid: str
     metadata: DomainMetadata
@@ -64,6 +71,11 @@ class Definition:
     nics: tuple[NicOrder, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     seed: Seed | None = None
+    machine: str = ""
+    huge_pages: bool = False
+    pinned: bool = False
+    numa: tuple[int, ...] = ()
+    threads: tuple[frozenset[int], ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
         """For people: what a diff shows. The epoch is left out, since it says nothing about the VM."""
@@ -77,5 +89,9 @@ class Definition:
             "disks": [{"name": disk.name, "size": disk.size} for disk in self.disks],
             "nics": [{"network": nic.network, "mac": nic.mac, "model": nic.model} for nic in self.nics],
             "labels": dict(self.labels),
+            "machine": self.machine,
+            "huge_pages": self.huge_pages,
+            "pinned": self.pinned,
+            "numa": [*self.numa],
         }
         return mapping if self.seed is None else {**mapping, "cloud_init": self.seed.digest}

@@ -14,6 +14,7 @@ from ..model.order import NicOrder
 from .annotation import read_annotation
 from .definition import Definition, Disk, KernelBoot, Seed
 from .device_xml import SEED_TARGET
+from .seat import is_pinned, read_nodes, read_threads
 
 _UNITS: Final = {"b": 1, "bytes": 1, "KiB": 1024, "k": 1024, "MiB": 1024**2, "M": 1024**2, "GiB": 1024**3, "G": 1024**3}
 
@@ -38,7 +39,17 @@ def read_definition(xml: str) -> Definition:
         nics=tuple(_read_nic(element) for element in domain.iterfind("devices/interface")),
         labels=annotation.labels,
         seed=Seed(annotation.seed, seed_path) if annotation.seed or seed_path else None,
+        machine=_read_machine(domain),
+        huge_pages=domain.find("memoryBacking/hugepages") is not None,
+        pinned=is_pinned(domain),
+        numa=read_nodes(domain),
+        threads=read_threads(domain),
     )
+
+
+def _read_machine(domain: Element) -> str:
+    kind = domain.find("os/type")
+    return "" if kind is None else kind.get("machine", "")
 
 
 def _read_memory(domain: Element) -> int:

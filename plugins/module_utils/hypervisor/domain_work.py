@@ -22,14 +22,20 @@ from .failure import NO_DOMAIN, OPERATION_INVALID, explained, tolerating
 from .host import Hypervisor
 from .image import backing_disk, prepare_image
 from .inspection import Inspection
+from .lock import exclusive
 from .metadata_write import write_annotation, write_metadata, write_title
 from .plan import Plan
 from .pool import pool_names
+from .seat import seat_on
 from .seed import make_seed
 from .volume import VolumeMaker, delete_volumes, grow, owned_volumes
 from .wanted import overlaid_disk
 
 _DEFAULT_POOL: Final = "default"
+# What decides how many threads a domain needs, and where.
+_SEAT: Final = frozenset({"cpu", "pinned", "numa"})
+# Seconds. Choosing and defining take less than one.
+_SEAT_TIMEOUT: Final = 30.0
 
 
 class DomainWork:
@@ -52,12 +58,11 @@ class DomainWork:
         try:
             definition = self._with_volumes(maker, self._wanted, {disk.name for disk in self._wanted.disks}, seed=True)
             image = self._order.image
-            capabilities = self._hypervisor.capabilities(
-                image.architecture if image is not None else self._hypervisor.architecture
-            )
+            architecture = image.architecture if image is not None else self._hypervisor.architecture
+            capabilities = self._hypervisor.capabilities(architecture, self._order.machine)
             log.parent.mkdir(parents=True, exist_ok=True)
-            with explained(f"define {self._order.id}"):
-                domain = self._connection.defineXML(render_domain(definition, capabilities, str(log)))
+            with self._seated(definition) as seated, explained(f"define {self._order.id}"):
+                domain = self._connection.defineXML(render_domain(seated, capabilities, str(log)))
             yield domain
         except BaseException:
             if domain is not None:
@@ -109,9 +114,9 @@ class DomainWork:
         maker = VolumeMaker(self._connection, self._order.uuid)
         try:
             definition = self._with_volumes(maker, self._wanted, new, seed="cloud_init" in fields)
-            with explained(f"change {self._order.id}"):
+            with self._seated(definition, known, fields) as seated, explained(f"change {self._order.id}"):
                 xml = known.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
-                self._connection.defineXML(change_domain(xml, definition, fields))
+                self._connection.defineXML(change_domain(xml, seated, fields))
         except BaseException:
             maker.take_back()
             raise
@@ -120,6 +125,22 @@ class DomainWork:
         write_metadata(known.domain, self._wanted.metadata)
         write_annotation(known.domain, annotation_of(definition))
         write_title(known.domain, title_of(self._wanted))
+
+    @contextmanager
+    def _seated(
+        self, definition: Definition, known: Inspection | None = None, fields: frozenset[str] = _SEAT
+    ) -> Iterator[Definition]:
+        """The definition with threads. Nobody else chooses any until it is defined, since then they would be the same.
+
+        :param known: what exists; it keeps its threads unless one of ``fields`` makes it choose anew.
+        """
+        if known is not None and not fields & _SEAT:
+            yield replace(definition, threads=known.definition.threads)
+        elif not definition.pinned:
+            yield replace(definition, threads=seat_on(self._connection, definition))
+        else:
+            with exclusive(self._hypervisor.layout.seats, timeout=_SEAT_TIMEOUT):
+                yield replace(definition, threads=seat_on(self._connection, definition))
 
     def _with_volumes(self, maker: VolumeMaker, definition: Definition, new: set[str], *, seed: bool) -> Definition:
         """The definition with paths: of the new disks' volumes, and of the seed when that is new."""

@@ -12,10 +12,12 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ..model import metadata as identity
 from ..model.metadata import DomainMetadata
+from ..model.units import HUGE_PAGE_KIB
 from . import annotation, device_xml
 from .annotation import Annotation
 from .capabilities import HostCapabilities
 from .definition import Definition, KernelBoot
+from .seat import set_seat
 
 ElementTree.register_namespace(identity.PREFIX, identity.NAMESPACE)
 ElementTree.register_namespace(annotation.PREFIX, annotation.NAMESPACE)
@@ -28,7 +30,7 @@ _DESCRIPTION: Final = "Kept by minicloud, which puts right what other hands chan
 def render_domain(definition: Definition, capabilities: HostCapabilities, console_log: str) -> str:
     """The XML of a new domain.
 
-    :param definition: with the paths of its disks and seed filled in.
+    :param definition: with the paths of its disks and seed filled in, and threads chosen where it is to have some.
     :param console_log: path of the file that receives the serial console's output.
     """
     domain = Element("domain", {"type": capabilities.domain_type})
@@ -36,8 +38,10 @@ def render_domain(definition: Definition, capabilities: HostCapabilities, consol
     SubElement(domain, "uuid").text = definition.uuid
     _set_identity(domain, definition)
     _set_size(domain, definition)
+    _set_huge_pages(domain, definition)
     _set_boot(domain, definition.boot, capabilities)
     _add_platform(domain, capabilities)
+    set_seat(domain, definition)
     devices = SubElement(domain, "devices")
     devices.extend(device_xml.disk_element(disk) for disk in definition.disks)
     if definition.seed is not None:
@@ -66,10 +70,20 @@ def change_domain(xml: str, definition: Definition, fields: frozenset[str]) -> s
         "disks": _change_disks,
         "nics": _change_nics,
         "cloud_init": _change_seed,
+        "huge_pages": _set_huge_pages,
+        "machine": _change_machine,
     }
     for field in sorted(fields & changes.keys()):
         changes[field](domain, definition)
+    if moves_seat(definition, fields):
+        set_seat(domain, definition)
     return _to_text(domain)
+
+
+def moves_seat(definition: Definition, fields: frozenset[str]) -> bool:
+    """Whether these changes of a domain change its seat, or what it holds."""
+    seated = definition.pinned or bool(definition.numa)
+    return bool(fields & {"pinned", "numa"}) or (seated and bool(fields & {"cpu", "ram"}))
 
 
 def metadata_element(metadata: DomainMetadata) -> Element:
@@ -80,7 +94,7 @@ def metadata_element(metadata: DomainMetadata) -> Element:
 
 
 def annotation_of(definition: Definition) -> Annotation:
-    return Annotation(definition.labels, definition.seed.digest if definition.seed else "")
+    return Annotation(definition.labels, definition.seed.digest if definition.seed else "", definition.pinned)
 
 
 def title_of(definition: Definition) -> str:
@@ -108,6 +122,17 @@ def _set_size(domain: Element, definition: Definition) -> None:
     vcpu = _child(domain, "vcpu")
     vcpu.text = str(definition.cpu)
     vcpu.attrib.pop("current", None)
+
+
+def _set_huge_pages(domain: Element, definition: Definition) -> None:
+    """Of one size on every host, so that a guest may move between them."""
+    backing = domain.find("memoryBacking")
+    if backing is not None:
+        for old in backing.findall("hugepages"):
+            backing.remove(old)
+    if definition.huge_pages:
+        pages = SubElement(_child(domain, "memoryBacking"), "hugepages")
+        SubElement(pages, "page", {"size": str(HUGE_PAGE_KIB), "unit": "KiB"})
 
 
 def _set_boot(domain: Element, boot: KernelBoot | None, capabilities: HostCapabilities | None) -> None:
@@ -138,6 +163,21 @@ def _add_platform(domain: Element, capabilities: HostCapabilities) -> None:
     SubElement(domain, "on_poweroff").text = "destroy"
     SubElement(domain, "on_reboot").text = "restart"
     SubElement(domain, "on_crash").text = "destroy"
+
+
+def _change_machine(domain: Element, definition: Definition) -> None:
+    """Onto another board. Its slots are others: devices are put into them anew, and those that make slots are too."""
+    kind = domain.find("os/type")
+    if kind is not None:
+        kind.set("machine", definition.machine)
+    devices = _child(domain, "devices")
+    for controller in devices.findall("controller"):
+        if controller.get("type") in ("pci", "sata", "ide", "usb"):
+            devices.remove(controller)
+    for device in devices:
+        for address in device.findall("address"):
+            if address.get("type") == "pci":
+                device.remove(address)
 
 
 def _change_disks(domain: Element, definition: Definition) -> None:

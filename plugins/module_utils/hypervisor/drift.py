@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model.machine import is_machine
 from .definition import Definition, Disk
 
 
@@ -14,7 +15,8 @@ def differences(existing: Definition, wanted: Definition) -> dict[str, tuple[Any
     """Compare two definitions of one VM.
 
     Disks are told apart by their target and NICs by their MAC, in whatever order they come. The epoch is not a
-    difference: it says who wrote last, not what the VM is.
+    difference: it says who wrote last, not what the VM is. Nor are the threads that were chosen for it, or the version
+    that a machine is of.
 
     :returns: for each field that differs, what it is and what it is to be.
     """
@@ -32,7 +34,12 @@ def differences(existing: Definition, wanted: Definition) -> dict[str, tuple[Any
         ),
         "labels": (dict(existing.labels), dict(wanted.labels)),
         "cloud_init": (_seed(existing), _seed(wanted)),
+        "huge_pages": (existing.huge_pages, wanted.huge_pages),
+        "pinned": (existing.pinned, wanted.pinned),
+        "numa": (existing.numa, wanted.numa),
     }
+    if not is_machine(existing.machine, wanted.machine or existing.machine):
+        pairs["machine"] = (existing.machine, wanted.machine)
     return {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}
 
 

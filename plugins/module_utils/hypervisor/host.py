@@ -35,6 +35,11 @@ class Layout:
     def console_log(self, uuid: str) -> Path:
         return self.root / "console" / f"{uuid}.log"
 
+    @property
+    def seats(self) -> Path:
+        """The lock of whoever chooses threads for a VM."""
+        return self.root / "locks" / "seats.lock"
+
     def lock(self, uuid: str) -> Path:
         return self.root / "locks" / f"{uuid}.lock"
 
@@ -49,18 +54,19 @@ class Hypervisor:
     accelerator: str
     uuid: str
     architecture: str
-    _capabilities: dict[str, HostCapabilities] = field(default_factory=dict)
+    _capabilities: dict[tuple[str, str], HostCapabilities] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def capabilities(self, architecture: str) -> HostCapabilities:
-        """What a new domain of an architecture is made of here; asked once.
+    def capabilities(self, architecture: str, machine: str = "") -> HostCapabilities:
+        """What a new domain of an architecture is made of here, on a machine if that matters; asked once.
 
         :raises HypervisorError: when the host cannot run it.
         """
         with self._lock:
-            if architecture not in self._capabilities:
-                self._capabilities[architecture] = read_capabilities(self.connection, architecture, self.accelerator)
-            return self._capabilities[architecture]
+            kind = architecture, machine
+            if kind not in self._capabilities:
+                self._capabilities[kind] = read_capabilities(self.connection, architecture, self.accelerator, machine)
+            return self._capabilities[kind]
 
 
 @contextmanager

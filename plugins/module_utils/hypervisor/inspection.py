@@ -18,7 +18,9 @@ from .drift import differences
 from .failure import NO_DOMAIN, explained, tolerating
 
 # What a running guest only sees after its next start.
-_NEEDS_RESTART = frozenset({"cpu", "ram", "boot", "disks", "nics", "cloud_init"})
+_NEEDS_RESTART = frozenset(
+    {"cpu", "ram", "boot", "disks", "nics", "cloud_init", "machine", "huge_pages", "pinned", "numa"}
+)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from .inspection import Inspection, find, lookup_uuid
 from .lock import exclusive
 from .metadata_write import write_metadata
 from .migration_job import MigrationJob, read_statistics
+from .migration_seat import MigrationSeat
 from .migration_storage import MigrationStorage
 from .result import ItemResult
 
@@ -128,13 +129,15 @@ class Migration:
             return
         if self.order.epoch > source.definition.metadata.epoch:
             write_metadata(source.domain, replace(source.definition.metadata, epoch=self.order.epoch))
+        seat = MigrationSeat(self.destination, source, self.order.numa)
+        seated = seat.parameters()
         storage = MigrationStorage(self.hypervisor, self.destination, source, copy=self.order.copy_storage)
         storage.prepare()
         job = MigrationJob(source.domain, self.order.id)
         try:
             job.run(
                 self.order.destination_uri,
-                migration_parameters(self.order),
+                {**migration_parameters(self.order), **seated},
                 migration_flags(self.order, active=source.state != "stopped", copies=storage.mirrored),
                 self.order.timeout,
             )
@@ -144,6 +147,7 @@ class Migration:
             self.result.extra["progress"] = job.progress.snapshots
         storage.clear_source()
         self._report()
+        seat.settle()
 
     def _look(self) -> Inspection | None:
         """Find the VM on the source; None when it is at the destination."""

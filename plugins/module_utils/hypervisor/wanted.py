@@ -39,6 +39,10 @@ def wanted_definition(request: VmRequest, cache: Path, known: Definition | None)
         nics=order.nics,
         labels=order.labels,
         seed=seed,
+        machine=order.machine or (known.machine if known is not None else ""),
+        huge_pages=order.huge_pages,
+        pinned=order.pinned,
+        numa=order.numa,
     )
 
 

@@ -45,7 +45,13 @@ class SeedOrder:
 
 @dataclass(frozen=True)
 class VmOrder:
-    """One VM on one host, as it is to be. ``ram`` in MiB; ``wait`` and ``graceful`` in seconds."""
+    """One VM on one host, as it is to be. ``ram`` in MiB; ``wait`` and ``graceful`` in seconds.
+
+    :param machine: the machine type that it must be; empty for the host's best, or what it is.
+    :param huge_pages: whether its memory comes from the host's huge pages.
+    :param pinned: whether each of its virtual CPUs has a thread of the host for itself.
+    :param numa: the host's NUMA nodes on which it lies, one for each of the guest's; empty for a guest that has none.
+    """
 
     id: str
     uuid: str
@@ -61,6 +67,10 @@ class VmOrder:
     nics: tuple[NicOrder, ...] = ()
     cloud_init: SeedOrder | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    huge_pages: bool = False
+    pinned: bool = False
+    numa: tuple[int, ...] = ()
     operation: str = ""
     action: str | None = None
     wait: float = 60
@@ -86,6 +96,10 @@ class VmOrder:
             if seed is None
             else {"user_data": seed.user_data, "meta_data": seed.meta_data, "network_config": seed.network_config},
             "labels": dict(self.labels),
+            "machine": self.machine or None,
+            "huge_pages": self.huge_pages,
+            "pinned": self.pinned,
+            "numa": [*self.numa],
             "operation": self.operation,
             "action": self.action,
             "wait": self.wait,
@@ -131,6 +145,10 @@ class VmOrder:
             if seed is None
             else SeedOrder(str(seed["user_data"]), str(seed["meta_data"]), str(seed.get("network_config") or "")),
             labels={str(key): str(value) for key, value in (mapping.get("labels") or {}).items()},
+            machine=str(mapping.get("machine") or ""),
+            huge_pages=bool(mapping.get("huge_pages")),
+            pinned=bool(mapping.get("pinned")),
+            numa=tuple(int(node) for node in mapping.get("numa") or ()),
             operation=str(mapping.get("operation") or ""),
             action=action,
             wait=float(mapping.get("wait") or 60),
@@ -140,7 +158,10 @@ class VmOrder:
 
 @dataclass(frozen=True)
 class MigrationOrder:
-    """One VM to move from the host that runs the module to another. ``bandwidth_mib`` in MiB/s, 0 for no limit."""
+    """One VM to move from the host that runs the module to another. ``bandwidth_mib`` in MiB/s, 0 for no limit.
+
+    :param numa: the destination's NUMA nodes on which it is to lie; empty for those of the same numbers.
+    """
 
     id: str
     uuid: str
@@ -156,9 +177,10 @@ class MigrationOrder:
     tls: bool = False
     bandwidth_mib: int = 0
     timeout: float = 120
+    numa: tuple[int, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        return {**self.__dict__, "numa": [*self.numa]}
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> MigrationOrder:
@@ -184,4 +206,5 @@ class MigrationOrder:
             tls=bool(mapping.get("tls", False)),
             bandwidth_mib=int(mapping.get("bandwidth_mib") or 0),
             timeout=float(mapping.get("timeout") or 120),
+            numa=tuple(int(node) for node in mapping.get("numa") or ()),
         )

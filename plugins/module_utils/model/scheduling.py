@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from .errors import InputError, Problem
 from .field_list import read_list
+from .machine import check_machine
 from .name import LABEL_KEY_FORM, check_labels
 from .term import VM, check_group, check_term, split_term
 
@@ -24,6 +25,8 @@ PRIORITY_MAX: Final = 1000
 # A class that the service's policy gives a priority.
 PRIORITY_CLASS_PATTERN: Final = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 BANDWIDTH_MAX_MBPS: Final = 10_000_000
+# As many as the scheduler deals CPUs out over without a rest.
+NUMA_MAX: Final = 8
 
 # As documents and the API's description carry them.
 KEY_PATTERN: Final = f"^{LABEL_KEY_FORM}$"
@@ -35,6 +38,10 @@ _PRIORITY_CLASS = re.compile(PRIORITY_CLASS_PATTERN)
 
 # Lists of terms, hard ones first.
 TERM_FIELDS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
+
+
+# What is not only of the VM's place, but shapes the VM itself.
+SHAPING_FIELDS: Final = ("pinned", "machine", "numa", "huge_pages")
 
 
 @dataclass(frozen=True)
@@ -66,9 +73,13 @@ class SchedulingSpec:
     :param prefer_with: rather there; ``prefer_apart``: rather not.
     :param spread: how many of its kind one failure may take.
     :param priority: VMs of a lower one may have to make room. A number, or the name of a class that a policy gives one.
-    :param pinned: its virtual CPUs count for a whole thread each, and no planner moves it.
+    :param pinned: each of its virtual CPUs has a thread of the host for itself, and no planner moves it.
     :param cpu_features: features that the host's CPU must have, such as ``avx2``.
     :param bandwidth_mbps: network bandwidth that is kept for it, in Mbit/s.
+    :param machine: the machine type that it has; None for the host's best.
+    :param numa: over how many of the host's NUMA nodes it lies, in equal parts, which the guest sees as its own; 0 when
+        it does not care.
+    :param huge_pages: whether its memory comes from the host's huge pages.
     """
 
     host_labels: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +93,9 @@ class SchedulingSpec:
     pinned: bool = False
     cpu_features: tuple[str, ...] = ()
     bandwidth_mbps: int = 0
+    machine: str | None = None
+    numa: int = 0
+    huge_pages: bool = False
 
     def to_mapping(self) -> dict[str, Any]:
         """What is asked, as JSON: what is not said is left out, so that nothing asked is ``{}``."""
@@ -94,6 +108,9 @@ class SchedulingSpec:
             "pinned": self.pinned,
             "cpu_features": list(self.cpu_features),
             "bandwidth_mbps": self.bandwidth_mbps,
+            "machine": self.machine,
+            "numa": self.numa,
+            "huge_pages": self.huge_pages,
         }
         return {key: value for key, value in mapping.items() if value}
 
@@ -116,7 +133,8 @@ class SchedulingSpec:
 
 
 _FIELDS: Final = (
-    "host_labels", "group", *TERM_FIELDS, "spread", "priority", "pinned", "cpu_features", "bandwidth_mbps",
+    "host_labels", "group", *TERM_FIELDS, "spread", "priority", "pinned", "cpu_features", "bandwidth_mbps", "machine",
+    "numa", "huge_pages",
 )  # fmt: skip
 
 
@@ -146,6 +164,9 @@ def read_scheduling(value: Any, key: str = "scheduling") -> SchedulingSpec:
         pinned=reader.read("pinned", _read_flag, False),
         cpu_features=reader.read("cpu_features", _read_features, ()),
         bandwidth_mbps=reader.read("bandwidth_mbps", _read_bandwidth, 0),
+        machine=reader.read("machine", _read_machine, None),
+        numa=reader.read("numa", _read_numa, 0),
+        huge_pages=reader.read("huge_pages", _read_flag, False),
     )
     if reader.problems:
         raise InputError(reader.problems)
@@ -261,6 +282,20 @@ def _read_bandwidth(value: Any, key: str) -> int:
     if not _is_whole(value, 0, BANDWIDTH_MAX_MBPS):
         allowed = f"Mbit/s, a whole number up to {BANDWIDTH_MAX_MBPS}"
         raise InputError([Problem(key, f"{value!r} is not a bandwidth", allowed)])
+    return int(value)
+
+
+def _read_machine(value: Any, key: str) -> str:
+    problems = check_machine(value, field=key)
+    if problems:
+        raise InputError(problems)
+    return str(value)
+
+
+def _read_numa(value: Any, key: str) -> int:
+    if not _is_whole(value, 0, NUMA_MAX):
+        allowed = f"a whole number up to {NUMA_MAX}"
+        raise InputError([Problem(key, f"{value!r} is not a number of NUMA nodes", allowed)])
     return int(value)
 
 

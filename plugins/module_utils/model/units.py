@@ -12,6 +12,8 @@ from .errors import InputError, Problem
 
 MIB = 1024**2
 GIB = 1024**3
+# Guests are given huge pages of this size alone, so that they may move between hosts.
+HUGE_PAGE_KIB = 2048
 
 _FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?\s*$", re.IGNORECASE)

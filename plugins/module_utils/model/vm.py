@@ -15,9 +15,9 @@ from typing import Any, Final
 from .errors import InputError, Problem
 from .field_list import read_list
 from .name import check_labels, check_name
-from .scheduling import SchedulingSpec, read_scheduling
+from .scheduling import SHAPING_FIELDS, SchedulingSpec, read_scheduling
 from .transition import TransitionTable
-from .units import GIB, MIB, format_mib, parse_bytes, parse_mib
+from .units import GIB, HUGE_PAGE_KIB, MIB, format_mib, parse_bytes, parse_mib
 
 CPU_MAX: Final = 512
 RAM_MIN_MIB: Final = 64
@@ -94,6 +94,26 @@ def pool_bytes(disks: Iterable[tuple[str, int]]) -> dict[str, int]:
         if pool != DEFAULT_POOL:
             taken[pool] = taken.get(pool, 0) + size
     return taken
+
+
+def check_parts(cpu: int, ram_mib: int, *, nodes: int, huge_pages: bool, field: str = "") -> list[Problem]:
+    """What of a VM does not come out even: NUMA nodes have equal parts of it, and huge pages are whole.
+
+    :param nodes: how many NUMA nodes it has; 0 for none of its own.
+    :param field: the path of ``numa`` and ``huge_pages``, for problems, with a dot at its end.
+    """
+    problems = []
+    parts, page_mib = max(1, nodes), HUGE_PAGE_KIB // 1024
+    if cpu % parts:
+        message = f"{cpu} virtual CPUs do not come out even on {parts} NUMA nodes"
+        problems.append(Problem(f"{field}numa", message, "as many CPUs on each node"))
+    if ram_mib % parts:
+        message = f"{format_mib(ram_mib)} do not come out even on {parts} NUMA nodes"
+        problems.append(Problem(f"{field}numa", message, "as many MiB on each node"))
+    elif huge_pages and ram_mib // parts % page_mib:
+        message = f"{format_mib(ram_mib // parts)} {'on each node ' if nodes else ''}are not so many huge pages"
+        problems.append(Problem(f"{field}huge_pages", message, f"memory in pages of {page_mib} MiB"))
+    return problems
 
 
 @dataclass(frozen=True)
@@ -182,7 +202,10 @@ class VmSpec:
         """A digest of everything that makes the domain; where it was asked to run is not part of what it is."""
         content = self.to_mapping()
         content.pop("host")
-        content.pop("scheduling", None)
+        asked = content.pop("scheduling", {})
+        made = {name: asked[name] for name in SHAPING_FIELDS if name in asked}
+        if made:
+            content["scheduling"] = made
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -221,6 +244,10 @@ def parse_spec(body: Mapping[str, Any]) -> VmSpec:
         labels=parser.read("labels", _read_labels, {}),
         host=parser.read("host", _read_name, None),
         scheduling=parser.read("scheduling", read_scheduling, SchedulingSpec()),
+    )
+    asked = spec.scheduling
+    parser.problems += check_parts(
+        spec.cpu, spec.ram_mib, nodes=asked.numa, huge_pages=asked.huge_pages, field="scheduling."
     )
     if body.get("name") is None:
         parser.problems.append(Problem("name", "a name is needed", "a name such as web01"))

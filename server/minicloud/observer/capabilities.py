@@ -6,10 +6,10 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from minicloud_core.model.units import HUGE_PAGE_KIB
+
 from minicloud.services.view.observation import NumaObservation
 
-# Guests are given huge pages of this size alone, in KiB: what hosts set aside of others they keep for something else.
-HUGE_PAGE_KIB: Final = 2048
 _KIB: Final = {"b": 1 / 1024, "KiB": 1, "MiB": 1024, "GiB": 1024**2}
 
 

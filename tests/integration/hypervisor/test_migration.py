@@ -199,3 +199,27 @@ def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def test_a_pinned_guest_gets_threads_that_are_free_where_it_arrives(pair: Pair, order: Order) -> None:
+    """Both hosts are this machine: the same threads, and books of their own about who has them."""
+    others = {**order, "id": f"{order['id']}-b", "name": f"{order['name']}-b", "pinned": True, "state": "present"}
+    assert carry_out(pair.second, "vm", others)["error"] is None
+    taken = _pins(pair.second, others["id"])
+    try:
+        assert carry_out(pair.first, "vm", {**order, "pinned": True, "numa": [0]})["error"] is None
+        before = _pins(pair.first, order["id"])
+        assert before == taken, "each host deals its threads out in the same order"
+        moved = carry_out(pair.first, "migration", pair.migration(order, epoch=2))
+        assert (moved["error"], moved["state"]) == (None, "running")
+        live, kept = _pins(pair.second, order["id"]), _pins(pair.second, order["id"], "--inactive")
+        assert live == kept
+        assert set(live).isdisjoint(taken)
+        node = pair.second.virsh("dumpxml", order["id"])
+        assert "nodeset='0'" in node
+    finally:
+        carry_out(pair.second, "vm", {"id": others["id"], "state": "absent"})
+
+
+def _pins(host: PrivateLibvirtd, vm_id: str, *flags: str) -> list[str]:
+    return re.findall(r"<vcpupin vcpu='\d+' cpuset='([^']+)'/>", host.virsh("dumpxml", vm_id, *flags))

@@ -11,6 +11,7 @@ from minicloud.services.command import change_command, create_command, fence_com
 from minicloud.services.order import bracket
 from minicloud.services.retry import back_off, tries_of
 from minicloud_core.model.order import MigrationOrder, VmOrder
+from minicloud_core.model.units import GIB
 
 from tests.server.world import START, SeededEntropy, World
 
@@ -22,6 +23,7 @@ def fleet(world: World) -> World:
 
 
 def test_an_order_is_read_back_whole(fleet: World) -> None:
+    fleet.observe("node1", pools={"default": 100 * GIB, "fast": 10 * GIB})
     fleet.create(disks=["1G", {"size": "2G", "pool": "fast"}], nics=["default", "lan"], labels={"tier": "web"})
     order = fleet.claim_one().order
     read = VmOrder.from_mapping(order)

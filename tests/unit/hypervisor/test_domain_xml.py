@@ -28,7 +28,12 @@ WEB = Definition(
     nics=(NicOrder("default", "52:54:00:00:00:01"),),
     labels={"tier": "web"},
 )
-ALL = frozenset({"cpu", "ram", "boot", "disks", "nics", "labels", "cloud_init", "name", "project", "spec_hash"})
+ALL = frozenset(
+    {
+        *("cpu", "ram", "boot", "disks", "nics", "labels", "cloud_init", "name", "project", "spec_hash"),
+        *("machine", "huge_pages", "pinned", "numa"),
+    }
+)
 
 
 def parse(definition: Definition, capabilities: HostCapabilities = TCG) -> ElementTree.Element:

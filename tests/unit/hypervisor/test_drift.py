@@ -26,6 +26,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cloud_init": {"seed": Seed("1" * 64)},
     "name": {"metadata": DomainMetadata("vm-101", "web02", "shop", "feed", 3)},
     "project": {"metadata": DomainMetadata("vm-101", "web01", "lab", "feed", 3)},
+    "machine": {"machine": "pc"},
+    "huge_pages": {"huge_pages": True},
+    "pinned": {"pinned": True},
+    "numa": {"numa": (0,)},
     "spec_hash": {"metadata": DomainMetadata("vm-101", "web01", "shop", "beef", 3)},
 }
 
@@ -42,6 +46,29 @@ def test_order_of_devices_and_epoch_are_no_difference(definition: Definition, ra
     random.shuffle(nics)
     later = replace(definition.metadata, epoch=definition.metadata.epoch + 1)
     assert differences(definition, replace(definition, disks=tuple(disks), nics=tuple(nics), metadata=later)) == {}
+
+
+@pytest.mark.parametrize(
+    ("existing", "wanted", "differs"),
+    [
+        ("pc-q35-7.2", "", False),
+        ("pc-q35-7.2", "q35", False),
+        ("pc-q35-7.2", "pc-q35-7.2", False),
+        ("pc-q35-7.2", "pc-q35-8.0", True),
+        ("pc-q35-7.2", "pc", True),
+        ("pc-i440fx-7.2", "pc", False),
+        ("virt-7.2", "virt", False),
+        ("virt", "virt-7.2", True),
+    ],
+)
+def test_any_version_of_a_machine_will_do_unless_one_is_named(existing: str, wanted: str, *, differs: bool) -> None:
+    found = differences(replace(WEB, machine=existing), replace(WEB, machine=wanted))
+    assert found == ({"machine": (existing, wanted)} if differs else {})
+
+
+def test_which_threads_a_guest_has_is_no_difference() -> None:
+    here, there = (replace(WEB, pinned=True, threads=(frozenset({one}), frozenset({one + 1}))) for one in (0, 4))
+    assert differences(here, there) == {}
 
 
 def test_a_size_that_is_not_asked_for_is_no_difference() -> None:

@@ -27,6 +27,9 @@ def test_every_field_is_read() -> None:
             "pinned": True,
             "cpu_features": ["avx2", "sse4.2"],
             "bandwidth_mbps": 100,
+            "machine": "pc-q35-7.2",
+            "numa": 2,
+            "huge_pages": True,
         }
     )
     assert spec == SchedulingSpec(
@@ -41,6 +44,9 @@ def test_every_field_is_read() -> None:
         pinned=True,
         cpu_features=("avx2", "sse4.2"),
         bandwidth_mbps=100,
+        machine="pc-q35-7.2",
+        numa=2,
+        huge_pages=True,
     )
     assert list(spec.vm_terms()) == [("affinity.0", "cache"), ("prefer_with.0", "vm-101")]
 
@@ -80,6 +86,12 @@ def test_what_is_not_said_is_not_asked() -> None:
         ({"cpu_features": ["avx 2"]}, {"p.cpu_features.0"}),
         ({"bandwidth_mbps": -1}, {"p.bandwidth_mbps"}),
         ({"bandwidth_mbps": 1.5}, {"p.bandwidth_mbps"}),
+        ({"machine": "microvm"}, {"p.machine"}),
+        ({"machine": "pc-q35-"}, {"p.machine"}),
+        ({"machine": 1}, {"p.machine"}),
+        ({"numa": 9}, {"p.numa"}),
+        ({"numa": True}, {"p.numa"}),
+        ({"huge_pages": 1}, {"p.huge_pages"}),
         ({"group": "", "pinned": 1, "what": 1}, {"p.group", "p.pinned", "p.what"}),
     ],
 )
@@ -104,6 +116,9 @@ placements = st.fixed_dictionaries(
         "pinned": st.booleans(),
         "cpu_features": st.lists(words, max_size=3, unique=True),
         "bandwidth_mbps": st.integers(0, 1000),
+        "machine": st.sampled_from(["q35", "pc", "pc-q35-7.2"]),
+        "numa": st.integers(0, 1),
+        "huge_pages": st.booleans(),
     },
 )
 
@@ -120,8 +135,31 @@ def test_a_stored_scheduling_comes_back_as_it_was(body: dict[str, Any]) -> None:
 def test_where_it_is_to_be_is_no_part_of_what_the_vm_is(body: dict[str, Any]) -> None:
     plain = parse_spec({"name": "a", "labels": {"tier": "db"}})
     placed = parse_spec({"name": "a", "labels": {"tier": "db"}, "scheduling": body})
-    assert placed.hash() == plain.hash()
+    # What shapes the VM itself is asked for in the same breath.
+    shaped = any(body.get(field) for field in ("pinned", "machine", "numa", "huge_pages"))
+    assert (placed.hash() == plain.hash()) is not shaped
     assert set(plain.differences(placed)) == ({"scheduling"} if placed.scheduling.to_mapping() else set())
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"cpu": 3, "scheduling": {"numa": 2}}, ["scheduling.numa"]),
+        ({"cpu": 2, "ram": 513, "scheduling": {"numa": 2}}, ["scheduling.numa"]),
+        ({"cpu": 3, "ram": 513, "scheduling": {"numa": 2}}, ["scheduling.numa", "scheduling.numa"]),
+        ({"ram": 513, "scheduling": {"huge_pages": True}}, ["scheduling.huge_pages"]),
+        ({"cpu": 2, "ram": 514, "scheduling": {"numa": 2, "huge_pages": True}}, ["scheduling.huge_pages"]),
+        ({"cpu": 2, "ram": 516, "scheduling": {"numa": 2, "huge_pages": True}}, []),
+        ({"cpu": 3, "ram": 513, "scheduling": {"numa": 1}}, []),
+    ],
+)
+def test_nodes_have_equal_parts_and_pages_are_whole(body: dict[str, Any], fields: list[str]) -> None:
+    if not fields:
+        assert parse_spec({"name": "a", **body}).scheduling.numa == body["scheduling"]["numa"]
+        return
+    with pytest.raises(InputError) as caught:
+        parse_spec({"name": "a", **body})
+    assert [problem.field for problem in caught.value.problems] == fields
 
 
 def test_a_spec_that_asks_for_no_place_is_stored_as_ever() -> None:
@@ -133,7 +171,17 @@ def test_a_spec_that_asks_for_no_place_is_stored_as_ever() -> None:
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5))
 def test_anything_is_read_or_refused_by_its_path(value: Any) -> None:
-    for field in ("host_labels", "group", "affinity", "spread", "priority", "pinned", "cpu_features"):
+    for field in (
+        "host_labels",
+        "group",
+        "affinity",
+        "spread",
+        "priority",
+        "pinned",
+        "cpu_features",
+        "machine",
+        "numa",
+    ):
         try:
             read_scheduling({field: value})
         except InputError as error:
