@@ -27,9 +27,12 @@ KNOWN = {policy.version: policy for policy in POLICIES.values()}
 HOSTS = [HostView("a", 8, 16384), HostView("b", 8, 16384), HostView("c", 4, 8192)]
 
 
-def record(number: int, host: str, *, policy: Policy = SPREAD, ended: float | None = None, **asked: Any) -> Record:
+def record(
+    number: int, host: str | None, *, policy: Policy = SPREAD, ended: float | None = None, **asked: Any
+) -> Record:
     request = Request(**{"cpu": 1, "ram_mib": 1024, "vm": f"vm-{number}", **asked})
-    return Record(f"vm-{number}", f"name{number}", "default", host, number, ended, policy.name, policy.version, request)
+    vm, name = None if host is None else f"vm-{number}", f"name{number}"
+    return Record(vm, name, "default", host, number, ended, policy.name, policy.version, request)
 
 
 def compared(hosts: Sequence[HostView], records: Sequence[Record], policy: Policy, **options: Any) -> Comparison:
@@ -50,6 +53,26 @@ def test_a_refusal_comes_with_what_refuses() -> None:
     (difference,) = found.differences
     assert (found.refused, difference.host, difference.by_policy) == (1, None, True)
     assert [(obstacle.rule, obstacle.hosts) for obstacle in difference.obstacles] == [("memory", 3)]
+
+
+def test_what_was_refused_is_asked_again() -> None:
+    """A policy that promises more CPUs would have taken what was refused; one like it would have refused it too."""
+    narrow = replace(SPREAD, name="narrow", limits=replace(SPREAD.limits, cpu_overcommit=1.0))
+    known = {**KNOWN, narrow.version: narrow}
+    asked = [record(1, "a", policy=narrow, cpu=8), record(2, None, policy=narrow, cpu=9, vm=None)]
+    found = compared(HOSTS, asked, SPREAD, known=known)
+    assert (found.decisions, found.same, found.accepted, found.by_policy) == (2, 1, 1, 1)
+    (difference,) = found.differences
+    assert difference.to_mapping()["was"] is None
+    assert difference.host is not None
+    again = compared(HOSTS, asked, narrow, known=known)
+    assert (again.same, again.accepted, again.refused) == (2, 0, 0)
+
+
+def test_room_that_has_come_since_is_not_laid_to_the_other_policy() -> None:
+    found = compared(HOSTS, [record(1, None, ram_mib=2048, vm=None)], PACK)
+    (difference,) = found.differences
+    assert (difference.again is not None, difference.by_policy, found.accepted, found.by_policy) == (True, False, 1, 0)
 
 
 def test_what_the_deciding_policy_would_no_longer_do_is_not_laid_to_the_other() -> None:
@@ -105,6 +128,8 @@ def test_a_record_is_read_as_the_api_shows_it() -> None:
     read = read_record(row)
     assert (read.at, read.ended_at, read.version) == (at.timestamp(), at.timestamp() + 1, None)
     assert read.request == Request(2, 512, exclude=frozenset({"b"}), project="shop", vm="vm-7")
+    refused = read_record({**row, "vm": None, "operation": None, "host": None, "ended_at": None})  # type: ignore[dict-item]
+    assert (refused.vm, refused.host, refused.request.vm) == (None, None, None)
     with pytest.raises(InputError) as caught:
         read_record({**row, "request": {**row["request"], "colour": "red"}})  # type: ignore[dict-item]
     assert [problem.field for problem in caught.value.problems] == ["request.colour"]
@@ -147,14 +172,15 @@ def test_the_same_policy_decides_the_same(policy: Policy, asked: list[tuple[Requ
     records: list[Record] = []
     for number, (request, life) in enumerate(asked):
         for past in records:
-            if past.ended_at is not None and past.ended_at <= number and fleet.where(past.vm) is not None:
+            gone = past.ended_at is not None and past.ended_at <= number
+            if past.vm is not None and gone and fleet.where(past.vm) is not None:
                 fleet.remove(past.vm)
         own = replace(request, vm=f"vm-{number}")
         host = scheduler.choose(own, now=0.0)
+        ended = None if life is None or host is None else number + life - 0.5
+        made = record(number, host, policy=policy, ended=ended)
+        records.append(replace(made, request=own if host else replace(own, vm=None), project=own.project))
         if host is not None:
-            ended = None if life is None else number + life - 0.5
-            made = record(number, host, policy=policy, ended=ended)
-            records.append(replace(made, request=own, project=own.project))
             scheduler.take(own.vm or "", host, own)
     found = compared(HOSTS, records, policy)
     assert (found.same, found.differences) == (len(records), [])
