@@ -101,8 +101,10 @@ options:
         type: list
         elements: raw
       priority:
-        description: VMs of a lower priority may have to make room for it. From V(-1000) to V(1000), V(0) if not set.
-        type: int
+        description:
+          - VMs of a lower priority may have to make room for it. From V(-1000) to V(1000), V(0) if not set.
+          - The service also takes the name of a priority class of its policy, such as V(critical).
+        type: str
       pinned:
         description: Whether its virtual CPUs count for a whole thread each, and no planner moves it.
         type: bool
@@ -352,7 +354,7 @@ SCHEDULING: dict[str, dict[str, Any]] = {
     "prefer_with": _TERMS,
     "prefer_apart": _TERMS,
     "spread": {"type": "list", "elements": "raw"},
-    "priority": {"type": "int"},
+    "priority": {"type": "str"},
     "pinned": {"type": "bool"},
     "cpu_features": _TERMS,
     "bandwidth_mbps": {"type": "int"},
@@ -430,7 +432,19 @@ def _request(params: dict[str, Any]) -> Request:
 def _scheduling(params: dict[str, Any]) -> dict[str, Any]:
     """What was said of the VM's place; Ansible fills in None for what was not."""
     said = {key: value for key, value in (params["scheduling"] or {}).items() if value is not None}
-    return {**said, "host_labels": as_labels(said["host_labels"])} if "host_labels" in said else said
+    if "host_labels" in said:
+        said["host_labels"] = as_labels(said["host_labels"])
+    if "priority" in said:
+        said["priority"] = _priority(said["priority"])
+    return said
+
+
+def _priority(word: str) -> int | str:
+    """A number, or else the name of a class: Ansible hands both over as text."""
+    try:
+        return int(word)
+    except ValueError:
+        return word
 
 
 def _body(params: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..model.errors import InputError
+from ..model.errors import InputError, Problem
 from ..model.scheduling import SchedulingSpec
 from ..model.term import VM, join_term, split_term, vm_term
 from ..model.vm import VmSpec, pool_bytes
@@ -65,13 +65,14 @@ def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, s
 
     :param ids: the id of each VM that is named, by its name or its id. A VM that is not among them is gone: what was
         said of it says nothing any more.
+    :raises InputError: when its priority is a class by name: only who has a policy that names it knows the number.
     """
     if asked == _NOTHING:
         return request
     return replace(
         request,
         group=asked.group,
-        priority=asked.priority,
+        priority=_number(asked.priority),
         host_labels=asked.host_labels,
         cpu_features=frozenset(asked.cpu_features),
         bandwidth_mbps=asked.bandwidth_mbps,
@@ -82,6 +83,13 @@ def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, s
         spread=tuple(Spread(spread.by, spread.at_most, spread.label) for spread in asked.spread),
         pinned=asked.pinned,
     )
+
+
+def _number(priority: int | str) -> int:
+    if isinstance(priority, int):
+        return priority
+    allowed = "a number: classes are named by a service's policy"
+    raise InputError([Problem("scheduling.priority", f"{priority} is no priority known here", allowed)])
 
 
 def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ def _share(key: str, show: Callable[[int], str]) -> Callable[[Any], str]:
     return text
 
 
+def _priority_max(project: Any) -> str:
+    highest = project["quota"].get("priority_max")
+    return "any" if highest is None else str(highest)
+
+
 _COLUMNS: Final[list[Column]] = [
     ("NAME", field_of("name")),
     ("VMS", _share("vms", str)),
@@ -37,6 +42,7 @@ _FIELDS: Final[list[Column]] = [
     ("cpu", _share("cpu", str)),
     ("ram", _share("ram_mib", mib)),
     ("disk", _share("disk_bytes", size)),
+    ("highest priority", _priority_max),
     ("created", field_of("created_at")),
 ]
 
@@ -50,11 +56,20 @@ def create(
     cpu: Annotated[int | None, typer.Option(min=0, help="Virtual CPUs in all.", show_default=False)] = None,
     ram: Annotated[int | None, typer.Option(min=0, help="MiB of memory in all.", show_default=False)] = None,
     disk: Annotated[int | None, typer.Option(min=0, help="GiB of disks in all.", show_default=False)] = None,
+    priority_max: Annotated[
+        int | None, typer.Option(help="No VM may ask for a higher priority.", show_default=False)
+    ] = None,
     output: OutputOption = None,
 ) -> None:
     """Make a project; where no quota is given there is no limit."""
     session = session_of(ctx, output)
-    limits = {"vms": vms, "cpu": cpu, "ram_mib": ram, "disk_bytes": None if disk is None else disk * 1024**3}
+    limits = {
+        "vms": vms,
+        "cpu": cpu,
+        "ram_mib": ram,
+        "disk_bytes": None if disk is None else disk * 1024**3,
+        "priority_max": priority_max,
+    }
     quota = {key: value for key, value in limits.items() if value is not None}
     show_one(session, session.client.projects.create(project, quota=quota), _FIELDS)
 

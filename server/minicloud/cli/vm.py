@@ -53,12 +53,21 @@ _SUMMARY: Final[list[Column]] = [
     ("ADDRESSES", field_of("addresses")),
     ("AGE", age_of("created_at")),
 ]
+
+
+def _preempted(vm: Vm) -> str:
+    """For whom it had to make room, and when."""
+    taken = vm.get("preempted")
+    return "" if not taken else f"{taken['by']} of priority {taken['priority']}, {plain(taken['at'])}"
+
+
 _FIELDS: Final[list[Column]] = [
     ("id", field_of("id")),
     ("name", field_of("name")),
     ("project", field_of("project")),
     ("status", state_of("status")),
     ("reason", field_of("status_reason")),
+    ("preempted by", _preempted),
     ("desired", field_of("desired")),
     ("host", field_of("host")),
     ("cpu", field_of("cpu")),

@@ -42,7 +42,12 @@ SpreadOption = Annotated[
     ),
 ]
 PriorityOption = Annotated[
-    int | None, typer.Option(help="VMs of a lower one may have to make room.", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="NUMBER|CLASS",
+        help="VMs of a lower one may have to make room; a number, or a class of the service's policy.",
+        show_default=False,
+    ),
 ]
 PinnedOption = Annotated[bool, typer.Option("--pinned", help="A thread for each virtual CPU, and no planner moves it.")]
 CpuFeatureOption = Annotated[

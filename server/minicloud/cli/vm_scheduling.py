@@ -16,7 +16,7 @@ def scheduling_from(
     group: str | None,
     terms: Mapping[str, Sequence[str]],
     spread: Sequence[str],
-    priority: int | None,
+    priority: str | None,
     pinned: bool,
     cpu_features: Sequence[str],
     bandwidth_mbps: int | None,
@@ -31,7 +31,7 @@ def scheduling_from(
         "group": group,
         **{field: list(words) for field, words in terms.items()},
         "spread": [_spread(word) for word in spread],
-        "priority": priority,
+        "priority": None if priority is None else _priority(priority),
         "pinned": pinned,
         "cpu_features": list(cpu_features),
         "bandwidth_mbps": bandwidth_mbps,
@@ -54,6 +54,14 @@ def _options(scheduling: Mapping[str, Any]) -> list[tuple[str, str]]:
     if scheduling.get("bandwidth_mbps"):
         options.append(("bandwidth", str(scheduling["bandwidth_mbps"])))
     return [*options, ("pinned", "")] if scheduling.get("pinned") else options
+
+
+def _priority(word: str) -> int | str:
+    """A number, or a class that the service's policy names."""
+    try:
+        return int(word)
+    except ValueError:
+        return word
 
 
 def _spread(word: str) -> dict[str, Any]:

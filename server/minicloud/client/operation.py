@@ -27,6 +27,7 @@ class Operation(TypedDict, total=False):
     vm: str | None
     host: str | None
     destination: str | None
+    after: list[str]
     project: str | None
     epoch: int | None
     arguments: dict[str, Any]

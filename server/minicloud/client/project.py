@@ -10,7 +10,8 @@ from .transport import Transport
 
 
 class Project(TypedDict, total=False):
-    """A project on the wire: whose VMs are whose. ``quota`` and ``usage`` have ``vms cpu ram_mib disk_bytes``."""
+    """A project on the wire: whose VMs are whose. ``quota`` and ``usage`` have ``vms cpu ram_mib disk_bytes``, the
+    quota ``priority_max`` as well."""
 
     name: str
     quota: dict[str, int | None]
@@ -25,7 +26,8 @@ class Projects:
         self._transport = transport
 
     def create(self, name: str, *, quota: Mapping[str, int] | None = None) -> Project:
-        """:param quota: the most that it may have, ``vms cpu ram_mib disk_bytes``; what is left out has no limit."""
+        """:param quota: the most that it may have, ``vms cpu ram_mib disk_bytes``, and the highest priority that VMs
+        may ask for there, ``priority_max``; what is left out has no limit."""
         body = {"name": name, "quota": dict(quota)} if quota else {"name": name}
         return cast(Project, self._transport.json("POST", "/v1/projects", body=body))
 

@@ -36,6 +36,7 @@ class Vm(TypedDict, total=False):
     uuid: str
     epoch: int
     operation: str | None
+    preempted: dict[str, Any] | None
     created_at: str
     updated_at: str
     observed_state: str | None

@@ -36,7 +36,7 @@ def test_each_option_becomes_its_field() -> None:
         group="db",
         terms={"affinity": ["vm:cache"], "anti_affinity": ["group:db", "tier=batch"], "prefer_with": ()},
         spread=["host", "rack:2", "zone:3:tier"],
-        priority=-5,
+        priority="-5",
         pinned=True,
         cpu_features=["avx2"],
         bandwidth_mbps=100,
@@ -52,6 +52,12 @@ def test_each_option_becomes_its_field() -> None:
         "cpu_features": ["avx2"],
         "bandwidth_mbps": 100,
     }
+
+
+def test_a_priority_may_be_a_class() -> None:
+    assert asked(priority="critical") == {"priority": "critical"}
+    assert asked(priority="0") is None
+    assert describe_scheduling({"priority": "critical"}) == "--priority critical"
 
 
 @pytest.mark.parametrize("option", [{"spread": ["rack:two"]}, {"host_labels": ["nvme"]}])
