@@ -22,14 +22,17 @@ PLAYBOOKS = Path(__file__).parent / "playbooks"
 
 
 @contextmanager
-def idle_cloud(state: Path, *, hosts: int) -> Iterator[Service]:
-    """The service between its start and its end; the state directory is made, and taken away."""
+def idle_cloud(state: Path, *, hosts: int, **options: str) -> Iterator[Service]:
+    """The service between its start and its end; the state directory is made, and taken away.
+
+    :param options: further ``MINICLOUD_*`` settings without their prefix, lower case.
+    """
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, mode=0o700)
     service = Service(
         state,
         ("127.0.0.1:0",),
-        options={"playbooks": str(PLAYBOOKS)},
+        options={"playbooks": str(PLAYBOOKS), **options},
         program=(sys.executable, "-m", "tests.idle.serve"),
     )
     try:
