@@ -193,7 +193,7 @@ class Absorption:
         cpu_left = board.cpu_free[rows] - board.cpu_taken(request, rows)
         return self._room(rows, cpu_left, board.ram_free[rows] - taken)
 
-    def _room(self, rows: Rows, cpu_free: Vector, ram_free: Integers) -> Integers:
+    def _room(self, rows: Rows, cpu_free: Vector, ram_free: Vector) -> Integers:
         """Chunks that are free on hosts that take VMs."""
         fleet = self._board.fleet
         cpu = np.maximum(cpu_free, 0).astype(np.int64) * _CHUNKS // self._cpu_unit

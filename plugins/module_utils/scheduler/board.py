@@ -42,12 +42,14 @@ class Board:
         # A node that a host has not holds -1 MiB of huge pages too.
         self.node_huge_limit = np.where(fleet.node_ram < 0, -1, fleet.node_huge)
         self.node_cpu_limit = np.rint(fleet.node_cpu * self.overcommit[:, None] * GRAINS)
-        # What is left of each host in the first column, then of each of its NUMA nodes.
-        self.room_cpu = np.empty((len(fleet), 1 + fleet.node_cpu.shape[1]), dtype=np.float64)
-        self.room_ram = np.empty(self.room_cpu.shape, dtype=np.int64)
-        self.cpu_free, self.ram_free = self.room_cpu[:, 0], self.room_ram[:, 0]
-        self.node_cpu_free, self.node_ram_free = self.room_cpu[:, 1:], self.room_ram[:, 1:]
-        self.disk_free = np.empty_like(fleet.disk)
+        # Columns as the fleet's ``used`` has them: what may be promised, and what is left of it.
+        self.limit = np.empty_like(fleet.used)
+        self.free = np.empty_like(fleet.used)
+        nodes = fleet.nodes
+        self.limit[:, 0], self.limit[:, 1], self.limit[:, 2] = self.cpu_limit, self.ram_limit, fleet.disk
+        self.limit[:, 3 : 3 + nodes], self.limit[:, 3 + nodes :] = self.node_cpu_limit, fleet.node_ram
+        self.cpu_free, self.ram_free, self.disk_free = self.free[:, 0], self.free[:, 1], self.free[:, 2]
+        self.node_cpu_free, self.node_ram_free = self.free[:, 3 : 3 + nodes], self.free[:, 3 + nodes :]
         self._compute(ALL)
         self._seen = fleet.version
 
@@ -118,13 +120,11 @@ class Board:
             return max(0.0, float(self.cpu_free[row]) / GRAINS)
         return max(0.0, float(self.fleet.cpu[row]) - (shared / overcommit + pinned) / GRAINS)
 
-    def ram_left(self, request: Request, rows: Rows) -> Integers:
+    def ram_left(self, request: Request, rows: Rows) -> Integers | Vector:
         """MiB of the kind that a request wants."""
         if request.huge_pages:
-            left: Integers = self.fleet.huge[rows] - self.fleet.huge_used[rows]
-        else:
-            left = self.ram_free[rows]
-        return left
+            return self.fleet.huge[rows] - self.fleet.huge_used[rows]
+        return self.ram_free[rows]
 
     def nodes_take(self, request: Request, nodes: int, rows: Rows) -> Mask:
         """Which NUMA nodes have room for one of so many equal parts of a request: hosts by nodes."""
@@ -134,13 +134,11 @@ class Board:
         room: Mask = (self.node_cpu_free[rows] >= wanted) & (self.nodes_left(request, rows) >= ram)
         return room
 
-    def nodes_left(self, request: Request, rows: Rows) -> Integers:
+    def nodes_left(self, request: Request, rows: Rows) -> Integers | Vector:
         """MiB of the kind that a request wants, by NUMA node; -1 where there is no such node."""
         if request.huge_pages:
-            left: Integers = self.node_huge_limit[rows] - self.fleet.node_huge_used[rows]
-        else:
-            left = self.node_ram_free[rows]
-        return left
+            return self.node_huge_limit[rows] - self.fleet.node_huge_used[rows]
+        return self.node_ram_free[rows]
 
     def part_taken(self, request: Request, nodes: int, rows: Rows) -> tuple[Any, int]:
         """What one of so many equal parts of a request would take of ``node_cpu_free``, a number or one for each host,
@@ -160,19 +158,20 @@ class Board:
 
     def _compute(self, rows: Rows) -> None:
         fleet = self.fleet
-        self.cpu_free[rows] = self.cpu_limit[rows] - fleet.cpu_used[rows]
-        self.ram_free[rows] = self.ram_limit[rows] - fleet.ram_used[rows]
+        if rows is ALL:
+            np.subtract(self.limit, fleet.used, out=self.free)
+        else:
+            self.free[rows] = self.limit[rows] - fleet.used[rows]
         if fleet.pins:
-            pinned = fleet.pinned_used[rows]
-            self.cpu_free[rows] = self._cpu_beside(pinned, rows) - (fleet.cpu_used[rows] - pinned)
+            self._set_aside_threads(rows)
         if fleet.has_huge:
             self.ram_free[rows] += fleet.huge_used[rows]
-        self.disk_free[rows] = fleet.disk[rows] - fleet.disk_used[rows]
-        if fleet.node_cpu.shape[1]:
-            self.node_cpu_free[rows] = self.node_cpu_limit[rows] - fleet.node_cpu_used[rows]
-            self.node_ram_free[rows] = fleet.node_ram[rows] - fleet.node_ram_used[rows]
-            if fleet.pins:
-                more = self._thread[rows][:, None] - 1.0
-                self.node_cpu_free[rows] -= np.rint(fleet.node_pinned_used[rows] * more)
-            if fleet.has_huge:
-                self.node_ram_free[rows] -= fleet.node_huge[rows] - fleet.node_huge_used[rows]
+            self.node_ram_free[rows] -= fleet.node_huge[rows] - fleet.node_huge_used[rows]
+
+    def _set_aside_threads(self, rows: Rows) -> None:
+        """What a virtual CPU that has a thread for itself takes with it."""
+        fleet = self.fleet
+        pinned = fleet.pinned_used[rows]
+        self.cpu_free[rows] = self._cpu_beside(pinned, rows) - (fleet.cpu_used[rows] - pinned)
+        more = self._thread[rows][:, None] - 1.0
+        self.node_cpu_free[rows] -= np.rint(fleet.node_pinned_used[rows] * more)

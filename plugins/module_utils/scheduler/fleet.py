@@ -42,6 +42,10 @@ class Fleet:
     columns have a row for each host and a column for each node of the host that has the most; a node that a host has
     not holds -1 MiB, in which not even a VM of no size has room.
 
+    What VMs use stands together in ``used``, so that what is left of everything is one subtraction: hosts by virtual
+    CPUs, memory, disk, virtual CPUs of each node, memory of each node. All of it are whole numbers, which floating
+    point adds up exactly to 2 to the 53rd: 8 PiB of disk. ``cpu_used`` and the like are its columns.
+
     :raises ValueError: when two hosts have one name.
     :raises UnavailableError: without NumPy.
     """
@@ -64,6 +68,9 @@ class Fleet:
         self.version = 0
         self._changed: list[int] = []
         self._forgotten = 0
+        # Counts changes of what rules that stand say, whatever VMs come and go.
+        self.state_version = 0
+        self._read_used()
         self._read_room()
         self._read_state()
         self._read_nodes()
@@ -71,14 +78,21 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.hosts)
 
+    def _read_used(self) -> None:
+        hosts = self.hosts
+        self.nodes = most = max((len(host.numa) for host in hosts), default=0)
+        self.used = used = np.zeros((len(hosts), 3 + 2 * most), dtype=np.float64)
+        self.cpu_used, self.ram_used, self.disk_used = used[:, 0], used[:, 1], used[:, 2]
+        self.node_cpu_used, self.node_ram_used = used[:, 3 : 3 + most], used[:, 3 + most :]
+        self.cpu_used[:] = [grains(host.allocated_cpu) for host in hosts]
+        self.ram_used[:] = [host.allocated_ram_mib for host in hosts]
+        self.disk_used[:] = [host.allocated_disk_bytes for host in hosts]
+
     def _read_room(self) -> None:
         hosts = self.hosts
         self.cpu = np.array([host.cpu for host in hosts], dtype=np.float64)
         self.ram = np.array([host.ram_mib for host in hosts], dtype=np.int64)
         self.disk = np.array([host.disk_bytes for host in hosts], dtype=np.int64)
-        self.cpu_used = np.array([grains(host.allocated_cpu) for host in hosts], dtype=np.float64)
-        self.ram_used = np.array([host.allocated_ram_mib for host in hosts], dtype=np.int64)
-        self.disk_used = np.array([host.allocated_disk_bytes for host in hosts], dtype=np.int64)
         self.huge = np.array([host.huge_pages_mib for host in hosts], dtype=np.int64)
         self.huge_used = np.array([host.allocated_huge_pages_mib for host in hosts], dtype=np.int64)
         self.pinned_used = np.array([grains(host.allocated_pinned_cpu) for host in hosts], dtype=np.float64)
@@ -101,17 +115,15 @@ class Fleet:
         self.load, self.load_at = self.measured.cpu, self.measured.at
 
     def _read_nodes(self) -> None:
-        most = max((len(host.numa) for host in self.hosts), default=0)
-        self.node_cpu = np.zeros((len(self.hosts), most), dtype=np.float64)
-        self.node_ram = np.full((len(self.hosts), most), -1, dtype=np.int64)
-        self.node_huge = np.zeros((len(self.hosts), most), dtype=np.int64)
+        shape = len(self.hosts), self.nodes
+        self.node_cpu = np.zeros(shape, dtype=np.float64)
+        self.node_ram = np.full(shape, -1, dtype=np.int64)
+        self.node_huge = np.zeros(shape, dtype=np.int64)
         for row, host in enumerate(self.hosts):
             for node, has in enumerate(host.numa):
                 self.node_cpu[row, node], self.node_ram[row, node] = has.cpu, has.ram_mib
                 self.node_huge[row, node] = has.huge_pages_mib
         self.numa_told = np.array([bool(host.numa) for host in self.hosts], dtype=np.bool_)
-        self.node_cpu_used = np.zeros_like(self.node_cpu)
-        self.node_ram_used = np.zeros_like(self.node_ram)
         self.has_huge = bool(self.huge.any() or self.huge_used.any() or self.node_huge.any())
         self.node_huge_used = np.zeros_like(self.node_ram)
         self.node_pinned_used = np.zeros_like(self.node_cpu)
@@ -246,14 +258,14 @@ class Fleet:
         if state is not None:
             self.hosts[row] = replace(self.hosts[row], state=state)
             self.placeable[row] = state in PLACEABLE
-        self._note(row)
+        self._note_stand(row)
 
     def open(self, host_id: str) -> None:
         """Lift a cordon."""
         row = self.rows[host_id]
         self._note_state(row)
         self.cordoned[row] = False
-        self._note(row)
+        self._note_stand(row)
 
     def _count(self, row: int, request: Request, nodes: tuple[int, ...], sign: int) -> None:
         self.cpu_used[row] += sign * request.cpu_grains
@@ -294,6 +306,10 @@ class Fleet:
 
     def _restore(self, row: int, host: HostView, placeable: bool, cordoned: bool) -> None:
         self.hosts[row], self.placeable[row], self.cordoned[row] = host, placeable, cordoned
+        self._note_stand(row)
+
+    def _note_stand(self, row: int) -> None:
+        self.state_version += 1
         self._note(row)
 
     def _note(self, row: int) -> None:

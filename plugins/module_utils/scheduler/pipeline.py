@@ -182,8 +182,6 @@ class Scheduler:
     def _sheet(self, ask: Ask) -> Sheet:
         rules = self.policy.of(ask.request.project)
         weights = rules.weights_at(self._board.fill()) if rules.turns else rules.weights
-        if "fragmentation" in weights:
-            self._slots.refresh(ask.request)
         itself = self.fleet.company.itself(ask.request)
         key = (*ask.request.key, ask.claims, itself, weights is rules.weights)
         sheet = self._sheets.get(key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..model.reason import Reason
 from .board import Board
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .arrays import Mask, Rows, Vector
     from .slots import SlotBook
 
+Kept = TypeVar("Kept")
+
 
 @dataclass(eq=False, slots=True)
 class Ask:
@@ -28,6 +30,7 @@ class Ask:
     :param slots: how many VMs of each recent shape still fit where.
     :param now: Unix seconds.
     :param claims: what VMs in the fleet claim of the request; see ``company``.
+    :param constants: see :meth:`constant`.
     """
 
     fleet: Fleet
@@ -36,6 +39,7 @@ class Ask:
     request: Request
     now: float
     claims: tuple[Claim, ...] = ()
+    constants: dict[object, Any] = field(default_factory=dict)
     _kept: dict[Callable[[Ask, Rows], Vector], tuple[Rows, Vector]] = field(default_factory=dict)
 
     def once(self, values: Callable[[Ask, Rows], Vector], rows: Rows) -> Vector:
@@ -44,6 +48,13 @@ class Ask:
         if kept is None or kept[0] is not rows:
             kept = self._kept[values] = rows, values(self, rows)
         return kept[1]
+
+    def constant(self, compute: Callable[[Ask], Kept]) -> Kept:
+        """What a rule computes for requests of this kind once, from what stands whatever VMs come and go."""
+        kept: Kept | None = self.constants.get(compute)
+        if kept is None:
+            kept = self.constants[compute] = compute(self)
+        return kept
 
 
 def always(_request: Request) -> bool:
@@ -62,7 +73,8 @@ class Filter:
     :param passes: for some rows, which of them will do.
     :param reason: why a row will not.
     :param concerns: whether it has anything to say about a request; it is not asked about others.
-    :param standing: whether it says the same of a host whatever VMs come and go, so that it need not be asked again.
+    :param standing: whether it says the same of a host whatever VMs come and go, so that it need not be asked again
+        before a host's state is another, or time has passed.
     :param stamp: another value whenever its answer about a host may have changed because of other hosts: it then is
         asked about all of them anew. None for a rule that looks at no host but the one.
     :param averted: whether it is asked after all, because of what others in the fleet say of the request, or the policy

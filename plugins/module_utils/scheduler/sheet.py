@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from ..model.reason import Reason
 from .arrays import ALL, FEW, np
@@ -17,11 +17,15 @@ from .scorers import SCORERS
 if TYPE_CHECKING:
     from .arrays import Mask, Rows, Vector
 
+    Passes = Callable[[Ask, Rows], Mask]
+
 # Scores are compared rounded, so that a tie is a tie whatever the order in which floating point added it up.
 DIGITS = 9
 REFUSED = -1.0
 # Numbers from which NumPy may add up those of one host in another order than those of several.
 _PAIRWISE = 8
+# No rule's stamp.
+_NEVER: Final = object()
 
 
 class Sheet:
@@ -37,51 +41,51 @@ class Sheet:
             FILTERS[name] for name in filters if FILTERS[name].concerns(ask.request) or FILTERS[name].averted(ask)
         )
         self.weights = {name: weight for name, weight in weights.items() if SCORERS[name].concerns(ask.request)}
-        self._total = sum(self.weights.values())
-        # Those that are asked again and again stand together, so that much is done with all of them at once.
+        # Scorers that are asked again and again stand together, so that much is done with all of them at once.
         names = sorted(self.weights, key=lambda name: SCORERS[name].standing)
-        self._filters = {
-            standing: [(index, rule.passes) for index, rule in enumerate(self.filters) if rule.standing is standing]
-            for standing in (False, True)
-        }
-        self._places = [names.index(name) for name in self.weights]
         self._scorers = [SCORERS[name] for name in names]
-        self._weighs = np.array([self.weights[name] for name in names], dtype=np.float64)[:, None]
+        self._places = [names.index(name) for name in self.weights]
+        total = sum(self.weights.values())
+        self._weighs = np.array([self.weights[name] / total for name in names], dtype=np.float64)[:, None]
         self._moving = sum(not scorer.standing for scorer in self._scorers)
+        self._moving_filters = [(index, rule.passes) for index, rule in enumerate(self.filters) if not rule.standing]
+        self._stamped: list[_Stamped] = [
+            *(_Stamped(rule.stamp, rule.passes, index) for index, rule in enumerate(self.filters) if rule.stamp),
+            *(_Stamped(one.stamp, one.values, ~index) for index, one in enumerate(self._scorers) if one.stamp),
+        ]
         self.passes = np.empty((len(self.filters), hosts), dtype=np.bool_)
         self._values = np.empty((len(self._scorers), hosts), dtype=np.float64)
         self.ranks = np.empty(hosts, dtype=np.float64)
-        # What standing rules say, kept for when rows change.
-        self._open: Mask = np.ones(hosts, dtype=np.bool_)
+        # What standing scorers say together.
         self._base: Vector = np.zeros(hosts, dtype=np.float64)
-        # Scores of all hosts, refused or not, and what rules that look at other hosts as well last saw of them.
-        self._scores = np.empty(hosts, dtype=np.float64)
-        self._stamps: dict[int, Hashable] = {
-            index: None for index, rule in enumerate(self.filters) if rule.stamp is not None
-        }
-        self._wished: tuple[Hashable, ...] = ()
-        self._seen, self._mix, self._until = -1, -1, -1.0
-        self._at = 0.0
+        # For rules that compute something once for as long as what stands does.
+        self._constants: dict[object, Any] = {}
+        self._seen, self._stood = -1, -1
+        self._at, self._until = 0.0, -1.0
 
     def refresh(self, ask: Ask) -> None:
         """Look again at what changed: hosts, what is asked for lately, and what grew stale."""
         fleet = ask.fleet
-        rows: Rows
-        if self._seen < 0 or self._mix != ask.slots.version or not self._at <= ask.now < self._until:
-            rows = ALL
-            self._at, self._until = ask.now, ask.board.ageing.at(ask.now).until
+        ask.constants = self._constants
+        rows: Rows | None
+        if self._stood != fleet.state_version or not self._at <= ask.now < self._until:
             self._stand(ask)
+            rows = ALL
         elif self._seen == fleet.version:
-            return
+            rows = None
         else:
             rows = fleet.changed_since(self._seen) if len(fleet) > FEW else ALL
-        wished = tuple(scorer.stamp(ask) for scorer in self._scorers if scorer.stamp is not None)
-        if wished != self._wished:
-            rows, self._wished = ALL, wished
-        self._compute(ask, rows)
-        if self._stamps and self._ask_anew(ask):
-            self.ranks = np.where(self.passes.all(axis=0), self._scores, REFUSED)
-        self._seen, self._mix = fleet.version, ask.slots.version
+        anew = [one for one in self._stamped if one.news(ask)] if self._stamped else ()
+        if rows is not None:
+            self._ask_filters(ask, self._moving_filters, rows)
+            self._ask_scorers(ask, slice(self._moving), rows)
+            self._seen = fleet.version
+        if anew and rows is not ALL:
+            for one in anew:
+                self._ask_anew(ask, one)
+            rows = ALL
+        if rows is not None:
+            self._combine(rows)
 
     def parts(self, rows: Rows) -> Vector:
         """What each scorer says of some hosts: hosts by scorers, in the order of ``weights``."""
@@ -91,7 +95,9 @@ class Sheet:
     @property
     def standing(self) -> Mask:
         """The hosts that no rule refuses whatever VMs come and go; others may for the VMs that are there now."""
-        return self._open
+        standing = [index for index, rule in enumerate(self.filters) if rule.standing]
+        everyone: Mask = np.logical_and.reduce(self.passes[standing], axis=0)
+        return everyone
 
     def refusing(self, row: int) -> tuple[Filter, ...]:
         """The rules that refuse a host."""
@@ -102,50 +108,77 @@ class Sheet:
         """Why a host will not do: every rule that says so."""
         return tuple(rule.reason(ask, row) for rule in self.refusing(row))
 
-    def _ask_anew(self, ask: Ask) -> bool:
-        """Ask rules that look at other hosts as well, where there is news; whether there was any."""
-        news = False
-        for index, before in self._stamps.items():
-            rule = self.filters[index]
-            stamp = rule.stamp(ask) if rule.stamp is not None else None
-            if stamp != before:
-                self.passes[index] = rule.passes(ask, ALL)
-                self._stamps[index] = stamp
-                news = True
-        return news
-
-    def _compute(self, ask: Ask, rows: Rows) -> None:
-        accepted, total = self._add(ask, rows, self._open[rows], self._base[rows], standing=False)
-        score = (total / self._total).round(DIGITS) if self._total else total
-        if self._stamps:
-            self._scores[rows] = score
-        self.ranks[rows] = np.where(accepted, score, REFUSED)
-
     def _stand(self, ask: Ask) -> None:
         """Ask the standing rules."""
-        everyone, nothing = np.ones_like(self._open), np.zeros_like(self._base)
-        self._open, self._base = self._add(ask, ALL, everyone, nothing, standing=True)
+        self._constants.clear()
+        standing = [(index, rule.passes) for index, rule in enumerate(self.filters) if rule.standing]
+        self._ask_filters(ask, standing, ALL)
+        these = slice(self._moving, None)
+        self._ask_scorers(ask, these, ALL)
+        self._base = self._sum(np.zeros_like(self._base), self._values[these] * self._weighs[these])
+        self._stood = ask.fleet.state_version
+        self._at, self._until = ask.now, ask.board.ageing.at(ask.now).until
 
-    def _add(self, ask: Ask, rows: Rows, accepted: Mask, total: Vector, *, standing: bool) -> tuple[Mask, Vector]:
-        """What some of the rules say, on top of what the others did."""
-        for index, ask_rule in self._filters[standing]:
-            passes = ask_rule(ask, rows)
-            self.passes[index, rows] = passes
-            accepted = accepted & passes
-        these = slice(self._moving, None) if standing else slice(self._moving)
+    def _ask_filters(self, ask: Ask, filters: Sequence[tuple[int, Passes]], rows: Rows) -> None:
+        passes = self.passes
+        for index, ask_rule in filters:
+            passes[index, rows] = ask_rule(ask, rows)
+
+    def _ask_scorers(self, ask: Ask, these: slice, rows: Rows) -> None:
         scorers = self._scorers[these]
         if not scorers:
-            return accepted, total
-        values = np.empty((len(scorers), len(total)), dtype=np.float64)
+            return
+        kept = self._values[these]
+        values = kept if rows is ALL else np.empty((len(scorers), len(self.ranks[rows])), dtype=np.float64)
         for index, scorer in enumerate(scorers):
             values[index] = ask.once(scorer.values, rows)
         np.maximum(values, 0.0, out=values)
         np.minimum(values, 1.0, out=values)
-        self._values[these, rows] = values
-        values *= self._weighs[these]
-        if len(scorers) < _PAIRWISE:
-            return accepted, total + np.add.reduce(values, axis=0)
+        if values is not kept:
+            kept[:, rows] = values
+
+    def _ask_anew(self, ask: Ask, one: _Stamped) -> None:
+        """Ask a rule that looks at other hosts as well about all of them."""
+        answer = one.ask(ask, ALL)
+        if one.place >= 0:
+            self.passes[one.place] = answer
+        else:
+            self._values[~one.place] = np.minimum(np.maximum(answer, 0.0), 1.0)
+
+    def _combine(self, rows: Rows) -> None:
+        """Rank some hosts by what all rules say of them."""
+        accepted = np.logical_and.reduce(self.passes[:, rows], axis=0)
+        moving = slice(self._moving)
+        total = self._sum(self._base[rows], self._values[moving, rows] * self._weighs[moving])
+        self.ranks[rows] = np.where(accepted, total.round(DIGITS), REFUSED)
+
+    @staticmethod
+    def _sum(base: Vector, parts: Vector) -> Vector:
+        if len(parts) < _PAIRWISE:
+            total: Vector = base + np.add.reduce(parts, axis=0)
+            return total
         # One after the other, so that a host's sum is the same in whatever company it is computed.
-        for part in values:
-            total = total + part
-        return accepted, total
+        for part in parts:
+            base = base + part
+        return base
+
+
+class _Stamped:
+    """A rule that looks at other hosts as well.
+
+    :param place: a filter's index, or the complement of a scorer's.
+    """
+
+    __slots__ = ("_before", "_stamp", "ask", "place")
+
+    def __init__(self, stamp: Callable[[Ask], Hashable], ask: Callable[[Ask, Rows], Any], place: int) -> None:
+        self._stamp, self.ask, self.place = stamp, ask, place
+        self._before: Hashable = _NEVER
+
+    def news(self, ask: Ask) -> bool:
+        """Whether its stamp is another than when this was asked last."""
+        stamp = self._stamp(ask)
+        if stamp == self._before:
+            return False
+        self._before = stamp
+        return True

@@ -7,7 +7,7 @@ import json
 import weakref
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from minicloud_core.scheduler.decision import HOSTS_SHOWN, Decision
 from minicloud_core.scheduler.fleet import Fleet
@@ -44,6 +44,7 @@ def test_what_happens_later_changes_nothing_of_what_was_said() -> None:
 requests = st.builds(Request, st.integers(1, 4), st.sampled_from([512, 1024, 4096]), numa=st.integers(0, 1))
 
 
+@settings(deadline=None)
 @given(st.lists(requests, min_size=2, max_size=12), st.sampled_from([PACK, SPREAD]), st.data())
 def test_decisions_read_at_the_end_are_those_read_at_once(wanted, policy, data) -> None:  # type: ignore[no-untyped-def]
     scheduler = Scheduler(large_fleet(3), policy)

@@ -22,4 +22,4 @@ def reason(ask: Ask, row: int) -> Reason:
     return Reason("cordon", "the host is cordoned")
 
 
-FILTER = Filter("cordon", passes, reason)
+FILTER = Filter("cordon", passes, reason, standing=True)

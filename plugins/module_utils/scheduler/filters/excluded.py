@@ -33,4 +33,4 @@ def reason(ask: Ask, row: int) -> Reason:
     return Reason("excluded", "the request excludes this host")
 
 
-FILTER = Filter("excluded", passes, reason, concerns)
+FILTER = Filter("excluded", passes, reason, concerns, standing=True)

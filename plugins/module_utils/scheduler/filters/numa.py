@@ -24,7 +24,7 @@ def concerns(request: Request) -> bool:
 
 def passes(ask: Ask, rows: Rows) -> Mask:
     wanted = ask.request.numa
-    enough: Mask = np.count_nonzero(ask.board.nodes_take(ask.request, wanted, rows), axis=1) >= wanted
+    enough: Mask = np.add.reduce(ask.board.nodes_take(ask.request, wanted, rows), axis=1) >= wanted
     return enough
 
 

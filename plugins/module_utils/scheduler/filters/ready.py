@@ -24,4 +24,4 @@ def reason(ask: Ask, row: int) -> Reason:
     return Reason("ready", f"the host is {state}, not {' or '.join(sorted(PLACEABLE))}", {"state": state})
 
 
-FILTER = Filter("ready", passes, reason)
+FILTER = Filter("ready", passes, reason, standing=True)

@@ -32,4 +32,4 @@ def reason(ask: Ask, row: int) -> Reason:
     return Reason("requested", f"{ask.request.host} was asked for", {"requested": ask.request.host})
 
 
-FILTER = Filter("requested", passes, reason, concerns)
+FILTER = Filter("requested", passes, reason, concerns, standing=True)

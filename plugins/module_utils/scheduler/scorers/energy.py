@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..arrays import np
 from ..grain import GRAINS
 from ..rule import Ask, Scorer
 
@@ -21,12 +22,18 @@ HALF_W: Final = 2.0
 
 
 def values(ask: Ask, rows: Rows) -> Vector:
-    fleet, power, wanted = ask.fleet, ask.board.power, ask.request.cpu_grains
-    asleep = fleet.cpu_used[rows] + fleet.ram_used[rows] == 0
-    added = power.each[rows] * wanted + asleep * power.idle[rows]
+    awake, asleep = ask.constant(_worth)
+    fleet = ask.fleet
+    idle = fleet.cpu_used[rows] + fleet.ram_used[rows] == 0
+    return np.where(idle, asleep[rows], awake[rows])
+
+
+def _worth(ask: Ask) -> tuple[Vector, Vector]:
+    """What each host is worth when it is on already, and when it would have to be woken."""
+    power, wanted = ask.board.power, ask.request.cpu_grains
     usual = HALF_W * max(wanted, 1) / GRAINS
-    share: Vector = usual / (usual + added)
-    return share
+    added = power.each * wanted
+    return usual / (usual + added), usual / (usual + added + power.idle)
 
 
 SCORER = Scorer("energy", values)

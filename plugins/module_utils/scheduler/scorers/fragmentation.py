@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from ..rule import Ask, Scorer
@@ -17,4 +18,10 @@ def values(ask: Ask, rows: Rows) -> Vector:
     return 1.0 / (1.0 + ask.slots.lost(ask.request, rows))
 
 
-SCORER = Scorer("fragmentation", values)
+def stamp(ask: Ask) -> Hashable:
+    """A slot's weight is that of all hosts."""
+    ask.slots.refresh()
+    return ask.slots.version
+
+
+SCORER = Scorer("fragmentation", values, stamp=stamp)
