@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,9 @@ from minicloud_core.scheduler.vm_request import term_by_id
 Row = Mapping[str, Any]
 
 # What a VM was asked to keep, in the words of both.
-_SAME: Final = ("group", "spread", "priority", "pinned", "host_labels", "cpu_features", "bandwidth_mbps")
+_SAME: Final = ("group", "spread", "priority", "pinned", "host_labels", "cpu_features", "bandwidth_mbps", "machine",
+    "numa", "huge_pages",
+)  # fmt: skip
 _TERMS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
 
 
@@ -22,26 +24,35 @@ def live_fleet(hosts: Iterable[Row], vms: Iterable[Row]) -> dict[str, Any]:
     """The fleet's document.
 
     :param hosts: as an administrator sees them.
-    :param vms: those that are not deleted. One without a host takes no room, and is left out.
+    :param vms: those that are not deleted. One without a host takes no room, and is left out. So is one that had to
+        make room for another, but that its host has the less disk.
     """
     known = sorted(vms, key=lambda vm: str(vm["id"]))
     ids: dict[str, dict[str, str]] = {}
     for vm in known:
         ids.setdefault(vm["project"], {}).update({vm["name"]: vm["id"], vm["id"]: vm["id"]})
+    placed = [vm for vm in known if vm["host"] is not None]
+    left: dict[str, list[Row]] = {}
+    for vm in placed:
+        if vm["preempted"]:
+            left.setdefault(vm["host"], []).extend(vm["disks"])
     return {
-        "hosts": [_host(host) for host in sorted(hosts, key=lambda host: str(host["name"]))],
-        "vms": [
-            _vm(vm, ids[vm["project"]]) for vm in sorted(known, key=lambda vm: str(vm["id"])) if vm["host"] is not None
+        "hosts": [
+            _host(host, left.get(host["name"], ())) for host in sorted(hosts, key=lambda host: str(host["name"]))
         ],
+        "vms": [_vm(vm, ids[vm["project"]]) for vm in placed if not vm["preempted"]],
     }
 
 
-def _host(host: Row) -> dict[str, Any]:
+def _host(host: Row, left: Sequence[Row]) -> dict[str, Any]:
+    """:param left: disks of VMs that have no room there any more."""
+    gone = pool_bytes((disk["pool"], disk["size"]) for disk in left)
+    plain = sum(disk["size"] for disk in left) - sum(gone.values())
     written = {
         "id": host["name"],
         "cpu": host["cpu"],
         "ram": host["ram_mib"],
-        "disk": _mib(host["disk_bytes"]),
+        "disk": _mib(max(0, host["disk_bytes"] - plain)),
         "state": host["state"],
         "cordoned": host["cordoned"],
         "labels": host["labels"],
@@ -54,7 +65,11 @@ def _host(host: Row) -> dict[str, Any]:
         "bandwidth_mbps": host["bandwidth_mbps"],
         "cpu_features": host["cpu_features"],
         "networks": host["networks"],
-        "pools": {name: _mib(size) for name, size in (host["pools"] or {}).items() if name != DEFAULT_POOL},
+        "pools": {
+            name: _mib(max(0, size - gone.get(name, 0)))
+            for name, size in (host["pools"] or {}).items()
+            if name != DEFAULT_POOL
+        },
         "numa": [_node(node) for node in host["numa"] or ()],
         "machines": host["machines"],
         "images": host["images"],

@@ -13,6 +13,8 @@ from minicloud.services.context import Context
 from minicloud.services.opening import open_context
 from minicloud.services.policy import FixedPolicy
 from minicloud.settings import Settings
+from minicloud.simulation.live_fleet import live_fleet
+from minicloud_core.scheduler.document import read_fleet
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.policy import PACK
 from minicloud_core.scheduler.priority import Precedence
@@ -63,6 +65,31 @@ def test_a_create_in_the_place_of_others_waits_for_them(full: Cloud) -> None:
     assert low["preempted"] is None
     refused(full.call("POST", f"/v1/vms/{victim['vm']}/start"), 409, "minicloud.vm.busy")
     refused(full.call("POST", f"/v1/operations/{stop}/cancel"), 409, "minicloud.resource.conflict")
+
+
+def test_who_had_to_leave_takes_disk_alone_in_an_export(full: Cloud) -> None:
+    world = full.world
+    full.call("DELETE", "/v1/vms/low1")
+    world.carry_out("absent")
+    world.running("low1", cpu=4, disks=["10G"])
+    made = full.create("urgent", cpu=4, scheduling={"priority": 100}, host="node2")
+    assert [one["vm"] for one in made["placement"]["preempts"]] == [full.get("/v1/vms/low1")["id"]]
+    world.carry_out("stopped")
+    Controllers(world.ctx, Settings()).reconcile()
+    preempted = full.get("/v1/vms/low1")["preempted"]
+    assert {key: preempted[key] for key in ("by", "priority", "operation")} == {
+        "by": made["id"], "priority": 100, "operation": made["operation"],
+    }  # fmt: skip
+    hosts, vms = full.get("/v1/hosts")["items"], full.get("/v1/vms")["items"]
+    document = live_fleet(hosts, vms)
+    assert [vm["name"] for vm in document["vms"]] == ["low0", "urgent"]
+    fleet = read_fleet(document["hosts"], document["vms"], at=0.0, ids=True)
+    for host in hosts:
+        view = fleet.host(host["name"])
+        assert view is not None
+        assert view.allocated_cpu == host["allocated"]["cpu"]
+        free = host["disk_bytes"] - host["allocated"]["disk_bytes"]
+        assert view.disk_bytes - view.allocated_disk_bytes == free
 
 
 def test_a_project_has_a_highest_priority(full: Cloud) -> None:
