@@ -16,7 +16,7 @@ from typing import Any, Final
 from minicloud_core.model.errors import ConflictError, InputError, MinicloudError
 from minicloud_core.model.reservation import ReservationSpec
 from minicloud_core.model.vm import VmSpec
-from minicloud_core.scheduler.decision import Decision, request_mapping
+from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.request import Request
 
 from minicloud.store import reservation as reservations
@@ -152,15 +152,14 @@ def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling
     """Give one its room in the fleet, and count it against its project's quota."""
     ctx, item, room = admission.ctx, wish.items[index], wish.rooms[index]
     now = ctx.clock.now()
-    classes, project = ctx.policy.current().priority_classes, admission.ledger.project(wish.project)
-    room = replace(room, spec=priority.settled(room.spec, classes, project))
+    room = _settled(admission, room)
     image = admission.ledger.image(room)
     admission.ledger.check_quota(room, image)
     reservation = identifier.reservation_id(now, ctx.entropy)
     request = room.request(image, admission.fleet.names, reservation)
     decision = admission.scheduler.place(request, now=now.timestamp())
     if decision.host is None:
-        raise decision.no_capacity()
+        raise admission.fleet.words.of(admission.scheduler.fleet, admission.scheduler.policy, decision)
     record = tell(decision)
     until = now + timedelta(seconds=item.ttl)
     admission.ledger.charge(room, image)
@@ -188,6 +187,13 @@ def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling
     return _Held(room, image, request, row)
 
 
+def _settled(admission: Admission, room: VmWish) -> VmWish:
+    """The wish with its priority as a number."""
+    classes, project = admission.ctx.policy.current().priority_classes, admission.ledger.project(room.project)
+    spec = priority.settled(room.spec, classes, project)
+    return room if spec is room.spec else replace(room, spec=spec)
+
+
 def _take_back(admission: Admission, held: Sequence[_Held]) -> None:
     for item in held:
         admission.fleet.let_go(item.row["id"])
@@ -203,20 +209,18 @@ def _about(error: MinicloudError, index: int) -> MinicloudError:
 
 
 def _brief(decision: Decision) -> dict[str, Any]:
-    """What is kept of a decision: as ``Decision.record``, of the best hosts alone, and of the others how many."""
+    """What is kept of a decision: as ``Decision.record``, but of the best hosts alone, and of the others how many.
+
+    What was asked for is the reservation's own.
+    """
     account = decision.recall()
     return {
         "host": decision.host,
         "policy": decision.policy,
         "policy_version": decision.policy_version,
         "at": decision.at,
-        "preempts": [],
-        "request": request_mapping(decision.request),
         "hosts": {"accepted": account.accepts, "refused": account.refuses},
         "accepted": account.columns(_HOSTS_KEPT),
-        "refused": [],
-        "obstacles": [],
-        "remedies": [],
     }
 
 

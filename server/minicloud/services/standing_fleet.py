@@ -28,6 +28,7 @@ from minicloud.store.allocation import Share
 from minicloud.store.host import Measurement
 from minicloud.store.store import Session
 
+from .refusal_words import RefusalWords
 from .snapshot import Snapshot, host_view, let_lapse, measured_of, note_names, place_name, settle, take_snapshot, vm_of
 from .vm_names import VmNames
 
@@ -48,8 +49,11 @@ class StandingFleet:
         self._kept: Snapshot | None = None
         self._scheduler: Scheduler | None = None
         self._measure_at = 0.0
+        self.words = RefusalWords()
         # Marks of hosts as they are once the borrower's transaction is committed.
         self._moved: dict[str, tuple[int, int]] = {}
+        # Those of all hosts in one; None when it has to be counted again.
+        self._sum: tuple[int, int, int] | None = None
 
     @contextmanager
     def lent(self, *, to_take: bool = False) -> Iterator[StandingFleet]:
@@ -61,8 +65,8 @@ class StandingFleet:
         with self._lock:
             try:
                 yield self
-                if to_take and self._kept is not None:
-                    self._kept.marks.update(self._moved)
+                if to_take:
+                    self._mark_moved()
             except BaseException:
                 if to_take:
                     self._kept = self._scheduler = None
@@ -98,6 +102,15 @@ class StandingFleet:
         self._moved = {name: (marks[name][0] + 1, marks[name][1] + many) for name, many in shares.items()}
         return True
 
+    def _mark_moved(self) -> None:
+        """What was written is committed."""
+        if self._kept is None or not self._moved:
+            return
+        marks, (count, generations, given) = self._kept.marks, self._mark(self._kept)
+        given += sum(many - marks[name][1] for name, (_generation, many) in self._moved.items())
+        marks.update(self._moved)
+        self._sum = count, generations + len(self._moved), given
+
     def hold(self, reservation: str, host: str, request: Request, until: datetime) -> None:
         """Give a reservation its room. To be called while the fleet is lent, after ``scheduler``."""
         assert self._kept is not None and self._scheduler is not None
@@ -125,19 +138,21 @@ class StandingFleet:
 
     def _refreshed(self, session: Session, now: datetime) -> Snapshot:
         if self._kept is None:
-            self._kept = self._timed(lambda: take_snapshot(session, now))
+            self._sum, self._kept = None, self._timed(lambda: take_snapshot(session, now))
         elif allocations.mark(session) != self._mark(self._kept):
-            self._kept = self._caught_up(session, self._kept, now)
+            self._sum, self._kept = None, self._caught_up(session, self._kept, now)
         elif time.monotonic() >= self._measure_at:
             kept = self._kept
             self._kept = self._timed(lambda: _measured(session, kept))
         let_lapse(self._kept, now)
         return self._kept
 
-    @staticmethod
-    def _mark(kept: Snapshot) -> tuple[int, int, int]:
-        marks = kept.marks.values()
-        return len(marks), sum(generation for generation, _many in marks), sum(many for _generation, many in marks)
+    def _mark(self, kept: Snapshot) -> tuple[int, int, int]:
+        if self._sum is None:
+            marks = kept.marks.values()
+            generations = sum(generation for generation, _many in marks)
+            self._sum = len(marks), generations, sum(many for _generation, many in marks)
+        return self._sum
 
     def _caught_up(self, session: Session, kept: Snapshot, now: datetime) -> Snapshot:
         marks = allocations.marks(session)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from minicloud_core.scheduler.record import unpack
+
+_NOTHING_TOLD: Final[Mapping[str, Any]] = {"preempts": [], "refused": [], "obstacles": [], "remedies": []}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class ReservationView:
 
     @property
     def decision(self) -> Mapping[str, Any]:
-        return unpack(self.record)
+        """As ``Decision.to_mapping`` has it. Of a decision that is kept, few hosts are told one by one."""
+        return {**_NOTHING_TOLD, **unpack(self.record)}
 
 
 @dataclass(frozen=True)
