@@ -75,7 +75,7 @@ def _why(difference: Mapping[str, Any]) -> str:
 _SUMMARY: Final[list[Column]] = [
     ("policy", lambda mapping: f"{mapping['policy']}, version {mapping['policy_version']}"),
     ("decisions", lambda mapping: str(mapping["decisions"])),
-    ("same host", lambda mapping: str(mapping["same"])),
+    ("the same", lambda mapping: str(mapping["same"])),
     ("another host", lambda mapping: str(mapping["elsewhere"])),
     ("refused", lambda mapping: str(mapping["refused"])),
     ("placed now", lambda mapping: str(mapping["accepted"])),

@@ -113,7 +113,7 @@ def test_one_vm_or_a_file(run: Run, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_refused_can_be_asked_for_later(run: Run) -> None:
+def test_what_was_refused_can_be_asked_for_later(run: Run, tmp_path: Path) -> None:
     name = new().rstrip("-")
     assert run("vm", "create", name, "--ram", "8T").code == 6
     (record,) = run("placement", "list", "--name", name, "--refused", "-o", "json").json
@@ -126,3 +126,9 @@ def test_what_was_refused_can_be_asked_for_later(run: Run) -> None:
     line = run("placement", "list", "--name", name).out.splitlines()[1]
     assert "nowhere" in line
     assert run("placement", "show", "999999999").code == 3
+    policy = written(tmp_path, "name: one\nfilters: [cpu]\nweights: {}\n")
+    tried = run("policy", "test", str(policy), "--last", "1", "-o", "json").json
+    assert (tried["decisions"], tried["accepted"], tried["by_policy"]) == (1, 1, 1)
+    table = run("policy", "test", str(policy), "--last", "1").out
+    assert any(line.split() == ["placed", "now", "1"] for line in table.splitlines())
+    assert any(name in line and "nowhere" in line for line in table.splitlines())
