@@ -30,6 +30,8 @@ from .refusal import RefusalError
 from .simulation.fleet_file import load_fleet
 from .terminal import refusals_told
 
+# Planners that empty a host, by their commands' names.
+EMPTYING: Final[Mapping[str, Callable[..., Plan]]] = {"drain": drain, "evacuate": evacuate}
 # Hosts whose reasons a table tells of a VM that stays; the plan has all of them.
 _HOSTS_TOLD: Final = 3
 
@@ -56,22 +58,14 @@ def plan_rebalance(
     _plan(session, goal, lambda fleet, policy, now: rebalance(fleet, policy, now=now, aim=aim))
 
 
-def plan_drain(session: Session, goal: Goal, host: str) -> None:
-    """Plan how to empty a host.
+def plan_emptying(session: Session, goal: Goal, host: str, planner: Callable[..., Plan]) -> None:
+    """Plan how VMs leave a host, dead or not.
 
-    :raises typer.Exit: with 6, when VMs stay on it.
+    :raises typer.Exit: with 6, when some find no other.
     """
-    plan = _plan(session, goal, lambda fleet, policy, now: drain(fleet, host, policy, now=now))
-    _end_by(plan)
-
-
-def plan_evacuation(session: Session, goal: Goal, host: str) -> None:
-    """Plan where a dead host's VMs start again.
-
-    :raises typer.Exit: with 6, when some find no host.
-    """
-    plan = _plan(session, goal, lambda fleet, policy, now: evacuate(fleet, host, policy, now=now))
-    _end_by(plan)
+    plan = _plan(session, goal, lambda fleet, policy, now: planner(fleet, host, policy, now=now))
+    if plan.stays:
+        raise typer.Exit(ExitCode.NO_CAPACITY)
 
 
 def plan_consolidation(session: Session, goal: Goal, *, keep: int, headroom: float, min_watts: float) -> None:
@@ -108,11 +102,6 @@ def _check_out(goal: Goal) -> None:
     read = (goal.fleet, Path(goal.policy))
     if goal.out is not None and goal.out.exists() and any(path.exists() and goal.out.samefile(path) for path in read):
         raise RefusalError(f"--out {goal.out} is read as well", hint="write to another file", exit_code=ExitCode.INPUT)
-
-
-def _end_by(plan: Plan) -> None:
-    if plan.stays:
-        raise typer.Exit(ExitCode.NO_CAPACITY)
 
 
 def _show(session: Session, plan: Plan) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,11 +17,18 @@ PolicyOption = Annotated[str, typer.Option("--policy", help="A shipped policy's 
 PlanOption = Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Write the plan there, as JSON.")]
 HostOption = Annotated[str, typer.Option("--host", help="The host.")]
 
+_EMPTYING: Final = {
+    "drain": "Plan how all VMs leave a host that works. Changes nothing; ends with 6 when some have to stay.",
+    "evacuate": "Plan where the VMs of a dead host start again. Changes nothing; ends with 6 when some find no host.",
+}
+
 
 def register(app: typer.Typer) -> None:
     """Add the planning commands."""
-    for command in (rebalance, drain, evacuate, consolidate):
-        app.command()(command)
+    app.command()(rebalance)
+    for name, words in _EMPTYING.items():
+        app.command(name, help=words)(emptying(name))
+    app.command()(consolidate)
 
 
 def rebalance(
@@ -50,34 +58,24 @@ def rebalance(
     )
 
 
-def drain(
-    ctx: typer.Context,
-    *,
-    fleet: FleetOption,
-    host: HostOption,
-    policy: PolicyOption = "balanced",
-    out: PlanOption = None,
-    output: OutputOption = None,
-) -> None:
-    """Plan how all VMs leave a host that works. Changes nothing; ends with 6 when some have to stay."""
-    from minicloud import planning  # noqa: PLC0415
+def emptying(name: str) -> Callable[..., None]:
+    """The command that plans by a planner of that name how VMs leave one host."""
 
-    planning.plan_drain(session_of(ctx, output), planning.Goal(fleet, policy, out), host)
+    def command(
+        ctx: typer.Context,
+        *,
+        fleet: FleetOption,
+        host: HostOption,
+        policy: PolicyOption = "balanced",
+        out: PlanOption = None,
+        output: OutputOption = None,
+    ) -> None:
+        from minicloud import planning  # noqa: PLC0415
 
+        goal = planning.Goal(fleet, policy, out)
+        planning.plan_emptying(session_of(ctx, output), goal, host, planning.EMPTYING[name])
 
-def evacuate(
-    ctx: typer.Context,
-    *,
-    fleet: FleetOption,
-    host: HostOption,
-    policy: PolicyOption = "balanced",
-    out: PlanOption = None,
-    output: OutputOption = None,
-) -> None:
-    """Plan where the VMs of a dead host start again. Changes nothing; ends with 6 when some find no host."""
-    from minicloud import planning  # noqa: PLC0415
-
-    planning.plan_evacuation(session_of(ctx, output), planning.Goal(fleet, policy, out), host)
+    return command
 
 
 def consolidate(

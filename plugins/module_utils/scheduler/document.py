@@ -104,7 +104,7 @@ class _FleetReader(FieldReader):
         for field, vm in nodes_first:
             host = str(vm.request.host)
             # There it is; whether it could be elsewhere, its other fields say.
-            request = replace(vm.request, host=None)
+            request = replace(vm.request, host=vm.host_pin)
             if not request.numa:
                 fleet.add(vm.id, host, request)
             elif _has_nodes(board, request, host):

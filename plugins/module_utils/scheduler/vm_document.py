@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A VM written down. Beside ``id``, ``host``, ``cpu`` and ``ram`` everything may be left out.
 
-``{"id", "host", "cpu", "ram", "disk", "numa", "name", "state", "labels", "project", "group", "priority", "affinity",
-"anti_affinity", "prefer_with", "prefer_apart", "spread": [{"by", "at_most", "label"}], "host_labels", "architecture",
-"machine", "cpu_features", "networks", "bandwidth_mbps", "pools", "image", "volumes", "pinned", "huge_pages"}``.
+``{"id", "host", "host_pin", "cpu", "ram", "disk", "numa", "name", "state", "labels", "project", "group", "priority",
+"affinity", "anti_affinity", "prefer_with", "prefer_apart", "spread": [{"by", "at_most", "label"}], "host_labels",
+"architecture", "machine", "cpu_features", "networks", "bandwidth_mbps", "pools", "image", "volumes",
+"pinned", "huge_pages"}``.
 
 ``cpu`` may be a fraction; ``numa`` is over how many nodes the VM lies. Every state takes the same room, since a VM that
 is stopped may be started again. ``request.Request`` says what each field means.
@@ -26,9 +27,9 @@ from .request import DEFAULT_PROJECT, Request
 from .spread import Spread
 
 _FIELDS: Final = (
-    "id", "host", "cpu", "ram", "disk", "numa", "name", "labels", "state", "project", "group", "priority", "affinity",
-    "anti_affinity", "prefer_with", "prefer_apart", "spread", "host_labels", "architecture", "machine", "cpu_features",
-    "networks", "bandwidth_mbps", "pools", "image", "volumes", "pinned", "huge_pages",
+    "id", "host", "host_pin", "cpu", "ram", "disk", "numa", "name", "labels", "state", "project", "group", "priority",
+    "affinity", "anti_affinity", "prefer_with", "prefer_apart", "spread", "host_labels", "architecture", "machine",
+    "cpu_features", "networks", "bandwidth_mbps", "pools", "image", "volumes", "pinned", "huge_pages",
 )  # fmt: skip
 _SPREAD_FIELDS: Final = ("by", "at_most", "label")
 PRIORITY_MAX: Final = 1_000_000
@@ -41,11 +42,15 @@ _STATES: Final = tuple(state for state in VM_TRANSITIONS.states if state != "del
 
 @dataclass(frozen=True)
 class WrittenVm:
-    """A VM as it was read. ``request.host`` is the host that it names, if any."""
+    """A VM as it was read. ``request.host`` is the host that it names, if any.
+
+    :param host_pin: in a fleet, the host that it asked for by name, wherever it is.
+    """
 
     id: str
     request: Request
     running: bool = True
+    host_pin: str | None = None
 
 
 def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: str | None = None) -> WrittenVm:
@@ -61,11 +66,12 @@ def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: 
     if vm.get("name") is not None:
         reader.text(vm["name"], f"{field}.name", "a VM's name")
     known = _read_room(reader, vm, field) | _read_company(reader, vm, field) | _read_host(reader, vm, field)
+    pin = None if vm.get("host_pin") is None else reader.text(vm["host_pin"], f"{field}.host_pin", "a host's name")
     vm_id = vm_id or reader.text(vm.get("id"), f"{field}.id", "a VM's id")
     request = Request(**known, vm=vm_id or None)
     if len(reader.problems) == before:
         reader.problems += conflicts(request, field)
-    return WrittenVm(vm_id, request, running=state == "running")
+    return WrittenVm(vm_id, request, running=state == "running", host_pin=pin)
 
 
 def _read_room(reader: FieldReader, vm: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -65,14 +65,15 @@ class Preemption(Shape):
 class Vm(Shape):
     """A VM. ``ram`` in MiB; ``operation`` is its latest one; ``observed_state`` is what its host last said.
 
-    ``scheduling`` is what was asked of its place, empty where nothing was. ``preempted`` is null but for a VM that had
-    to make room.
+    ``scheduling`` is what was asked of its place, empty where nothing was, and ``host_pin`` the host that was asked for
+    by name. ``preempted`` is null but for a VM that had to make room.
     """
 
     id: str
     name: str
     status: str
     host: str | None
+    host_pin: str | None
     desired: str
     cpu: int
     ram: int = Field(validation_alias="ram_mib")

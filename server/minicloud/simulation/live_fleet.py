@@ -106,6 +106,7 @@ def _vm(vm: Row, ids: Mapping[str, str]) -> dict[str, Any]:
         "id": vm["id"],
         "name": vm["name"],
         "host": vm["host"],
+        "host_pin": vm["host_pin"],
         "cpu": vm["cpu"],
         "ram": vm["ram"],
         "disk": _mib(sum(disk["size"] for disk in vm["disks"]) - sum(pools.values())),

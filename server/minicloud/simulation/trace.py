@@ -12,7 +12,7 @@ from minicloud_core.model.term import check_group
 from minicloud_core.scheduler.document_field import FieldReader
 from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.request import Request
-from minicloud_core.scheduler.vm_document import read_spread, read_vm
+from minicloud_core.scheduler.vm_document import WrittenVm, read_spread, read_vm
 
 from .decoding import decode, placed
 
@@ -90,8 +90,18 @@ def _read_step(reader: FieldReader, mapping: Mapping[str, Any], place: str, befo
     wanted = reader.mapping(mapping.get("vm"), "vm")
     if wanted is None:
         return None
-    vm = read_vm(reader, wanted, "vm")
+    vm = _read_new(reader, wanted, "vm")
     return Step(place, at, vm.id, vm.request)
+
+
+def _read_new(reader: FieldReader, wanted: Mapping[str, Any], field: str) -> WrittenVm:
+    """A VM that is to be placed."""
+    vm = read_vm(reader, wanted, field)
+    if vm.host_pin is not None:
+        reader.refuse(
+            f"{field}.host_pin", "a VM that is to be placed is nowhere yet", "host, for the only one that will do"
+        )
+    return vm
 
 
 def _read_group(reader: FieldReader, mapping: Mapping[str, Any]) -> Group:
@@ -106,7 +116,7 @@ def _read_group(reader: FieldReader, mapping: Mapping[str, Any]) -> Group:
         wanted = reader.mapping(item, field)
         if wanted is None:
             continue
-        vm = read_vm(reader, wanted, field)
+        vm = _read_new(reader, wanted, field)
         if vm.id in vms:
             reader.refuse(f"{field}.id", f"{vm.id} is there twice", "each VM once")
         if vm.request.group not in (None, name):

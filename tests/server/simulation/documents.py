@@ -83,7 +83,7 @@ BAD_HOSTS: list[tuple[dict[str, Any], str]] = [
 GOOD_VMS: list[dict[str, Any]] = [
     {},
     {"cpu": 0.25, "ram": "1G", "disk": "10G", "numa": 0, "name": "db", "labels": {"tier": "data"}, "state": "stopped"},
-    {"disk": None, "numa": None, "name": None, "labels": None, "state": None},
+    {"host_pin": None, "disk": None, "numa": None, "name": None, "labels": None, "state": None},
     {"project": None, "priority": None, "affinity": [], "anti_affinity": None, "spread": [], "pools": None},
     {
         "project": "blue",
@@ -104,6 +104,8 @@ BAD_VMS: list[tuple[dict[str, Any], str]] = [
     ({"id": None}, "id"),
     ({"id": ""}, "id"),
     ({"host": 1}, "host"),
+    ({"host_pin": True}, "host_pin"),
+    ({"host_pin": ""}, "host_pin"),
     ({"cpu": "2"}, "cpu"),
     ({"cpu": -0.5}, "cpu"),
     ({"cpu": False}, "cpu"),
@@ -186,6 +188,8 @@ GOOD_REQUESTS: list[dict[str, Any]] = [
     {**_GROUP, "spread": _SPREAD},
 ]
 BAD_REQUESTS: list[tuple[Any, str]] = [
+    ({**_CREATE, "vm": {"id": "v", "cpu": 1, "ram": 512, "host_pin": "a"}}, "vm.host_pin"),
+    ({**_GROUP, "vms": [{"id": "v", "cpu": 1, "ram": 512, "host_pin": "a"}]}, "vms.0.host_pin"),
     ([], ""),
     ({}, "op"),
     ({**_CREATE, "op": "resize"}, "op"),

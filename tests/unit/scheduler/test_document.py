@@ -35,6 +35,20 @@ def test_hosts_and_vms_become_a_fleet() -> None:
     assert (second.load, second.load_at, second.labels) == (0.5, 7.0, {"rack": "r1"})
 
 
+def test_a_vm_is_held_to_the_host_that_it_asked_for_by_name_alone() -> None:
+    hosts = [{"id": name, "cpu": 4, "ram": "4G", "numa": [{"cpu": 4, "ram": "4G"}]} for name in "ab"]
+    vms: list[dict[str, object]] = [
+        {"id": "free", "host": "a"},
+        {"id": "held", "host": "a", "host_pin": "a", "numa": 1},
+        {"id": "moved", "host": "a", "host_pin": "b"},
+        {"id": "gone", "host": "a", "host_pin": "c"},
+    ]
+    fleet = read_fleet(hosts, [{"cpu": 1, "ram": 512, **vm} for vm in vms], at=0, ids=True)
+    assert {vm: fleet.where(vm) for vm in fleet.vms()} == dict.fromkeys(("free", "held", "moved", "gone"), "a")
+    held = {vm: fleet.request_of(vm).host for vm in fleet.vms()}
+    assert held == {"free": None, "held": "a", "moved": "b", "gone": "c"}
+
+
 @pytest.mark.parametrize(
     ("host", "field"),
     [

@@ -5,32 +5,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ...model.reason import Reason
-from ..request import Request
-from ..rule import Ask, Filter
-
-if TYPE_CHECKING:
-    from ..arrays import Mask, Rows
+from ..names_filter import names_filter
 
 
-def concerns(request: Request) -> bool:
-    return bool(request.cpu_features)
+def words(missing: str, count: int, of: int) -> str:
+    return f"its processors lack {missing}, {count} of {of} wanted"
 
 
-def passes(ask: Ask, rows: Rows) -> Mask:
-    return ask.fleet.features.cpu_features.taking(ask.request.cpu_features)[rows]
-
-
-def reason(ask: Ask, row: int) -> Reason:
-    wanted = ask.request.cpu_features
-    missing = sorted(wanted - ask.fleet.hosts[row].cpu_features)
-    return Reason(
-        "cpu_features",
-        f"its processors lack {', '.join(missing)}, {len(missing)} of {len(wanted)} wanted",
-        {"wanted": sorted(wanted), "missing": missing},
-    )
-
-
-FILTER = Filter("cpu_features", passes, reason, concerns, standing=True)
+FILTER = names_filter(
+    "cpu_features",
+    lambda request: request.cpu_features,
+    lambda host: host.cpu_features,
+    lambda features: features.cpu_features,
+    words,
+)

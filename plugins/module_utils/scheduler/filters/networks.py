@@ -5,33 +5,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ...model.reason import Reason
-from ..request import Request
-from ..rule import Ask, Filter
-
-if TYPE_CHECKING:
-    from ..arrays import Mask, Rows
+from ..names_filter import names_filter
 
 
-def concerns(request: Request) -> bool:
-    return bool(request.networks)
+def words(missing: str, count: int, of: int) -> str:
+    return f"{missing} {'does' if count == 1 else 'do'} not reach it, {count} of {of} networks wanted"
 
 
-def passes(ask: Ask, rows: Rows) -> Mask:
-    return ask.fleet.features.networks.taking(ask.request.networks)[rows]
-
-
-def reason(ask: Ask, row: int) -> Reason:
-    wanted, there = ask.request.networks, ask.fleet.hosts[row].networks or frozenset()
-    missing = sorted(wanted - there)
-    return Reason(
-        "networks",
-        f"{', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not reach it, {len(missing)} of {len(wanted)}"
-        " networks wanted",
-        {"wanted": sorted(wanted), "missing": missing},
-    )
-
-
-FILTER = Filter("networks", passes, reason, concerns, standing=True)
+FILTER = names_filter(
+    "networks",
+    lambda request: request.networks,
+    lambda host: host.networks,
+    lambda features: features.networks,
+    words,
+)

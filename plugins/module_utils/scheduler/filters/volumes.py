@@ -5,32 +5,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ...model.reason import Reason
-from ..request import Request
-from ..rule import Ask, Filter
-
-if TYPE_CHECKING:
-    from ..arrays import Mask, Rows
+from ..names_filter import names_filter
 
 
-def concerns(request: Request) -> bool:
-    return bool(request.volumes)
+def words(missing: str, count: int, of: int) -> str:
+    return f"it cannot attach {missing}, {count} of {of} volumes"
 
 
-def passes(ask: Ask, rows: Rows) -> Mask:
-    return ask.fleet.features.reachable_volumes.taking(ask.request.volumes)[rows]
-
-
-def reason(ask: Ask, row: int) -> Reason:
-    wanted, there = ask.request.volumes, ask.fleet.hosts[row].reachable_volumes or frozenset()
-    missing = sorted(wanted - there)
-    return Reason(
-        "volumes",
-        f"it cannot attach {', '.join(missing)}, {len(missing)} of {len(wanted)} volumes",
-        {"wanted": sorted(wanted), "missing": missing},
-    )
-
-
-FILTER = Filter("volumes", passes, reason, concerns, standing=True)
+FILTER = names_filter(
+    "volumes",
+    lambda request: request.volumes,
+    lambda host: host.reachable_volumes,
+    lambda features: features.reachable_volumes,
+    words,
+)

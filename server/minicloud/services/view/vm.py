@@ -34,6 +34,7 @@ class NicView:
 class VmView:
     """A VM. ``id`` is empty in the answer to a dry run, since none was given out.
 
+    :param host_pin: the host that was asked for by name, wherever it is now; None for whichever.
     :param scheduling: what was asked of its place, as ``SchedulingSpec.to_mapping`` has it.
     :param preempted: for whom it had to make room, ``by priority operation request_id at``; None for one that has its
         room.
@@ -50,6 +51,7 @@ class VmView:
     preempted: Mapping[str, Any] | None
     desired: str
     host: str | None
+    host_pin: str | None
     cpu: int
     ram_mib: int
     disk_bytes: int
@@ -118,6 +120,7 @@ def show_vm(row: VmRow) -> VmView:
         preempted=row.preempted,
         desired=row.desired,
         host=row.host,
+        host_pin=row.spec.get("host"),
         cpu=row.cpu,
         ram_mib=row.ram_mib,
         disk_bytes=row.disk_bytes,

@@ -66,7 +66,8 @@ def situations(draw: st.DrawFn, most: int = 12) -> Situation:
     names = [host.id for host in fleet.hosts]
     for number, request in enumerate(draw(st.lists(vms, min_size=draw(st.sampled_from([0, 3, 6])), max_size=most))):
         vm = f"vm{number:02}"
-        fleet.add(vm, draw(st.sampled_from(names)), replace(request, vm=vm))
+        pin = draw(st.sampled_from([None] * 9 + names))
+        fleet.add(vm, draw(st.sampled_from(names)), replace(request, vm=vm, host=pin))
         if draw(st.sampled_from([False] * 7 + [True])):
             fleet.not_running.add(vm)
     return Situation(fleet, draw(st.sampled_from(POLICIES)))

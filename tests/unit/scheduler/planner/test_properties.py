@@ -47,7 +47,10 @@ def fixed(situation: Situation) -> set[str]:
     return {
         vm
         for vm in fleet.vms()
-        if vm in fleet.not_running or fleet.request_of(vm).pinned or fleet.where(vm) not in working
+        if vm in fleet.not_running
+        or fleet.request_of(vm).pinned
+        or fleet.request_of(vm).host is not None
+        or fleet.where(vm) not in working
     }
 
 
@@ -75,6 +78,8 @@ def test_a_dead_hosts_vms_are_elsewhere_or_have_their_reasons(situation: Situati
     plan = evacuate(fleet, host, policy, now=NOW)
     after = play(fleet, plan, policy, dead=host)
     assert host not in homes(after).values()
+    lost = {vm for vm in fleet.vms() if fleet.where(vm) == fleet.request_of(vm).host == host}
+    assert lost <= {stay.vm for stay in plan.stays if stay.reason is not None and stay.reason.rule == "requested"}
     assert plan.before["vms"] - plan.after["vms"] == sum(1 for move in plan.moves if move.source == host)
 
 
