@@ -106,7 +106,7 @@ options:
           - The service also takes the name of a priority class of its policy, such as V(critical).
         type: str
       pinned:
-        description: Whether its virtual CPUs count for a whole thread each, and no planner moves it.
+        description: Whether each of its virtual CPUs has a thread of the host for itself, and no planner moves it.
         type: bool
       cpu_features:
         description: Features that the host's CPU must have, such as V(avx2).
@@ -115,6 +115,19 @@ options:
       bandwidth_mbps:
         description: Network bandwidth that is kept for it, in Mbit/s.
         type: int
+      machine:
+        description:
+          - The machine type that it is given, V(q35), V(pc), V(virt), V(pseries), V(s390-ccw-virtio), or a version of
+            one such as C(pc-q35-7.2).
+        type: str
+      numa:
+        description:
+          - Over how many of the host's NUMA nodes it lies, in equal parts, which the guest sees as its own. From V(0),
+            which it is if not set, to V(8). No reservation has any.
+        type: int
+      huge_pages:
+        description: Whether its memory comes from the huge pages of 2 MiB that the host has set aside.
+        type: bool
   project:
     description:
       - The project that the VM belongs to. The token's own when not given.
@@ -358,6 +371,9 @@ SCHEDULING: dict[str, dict[str, Any]] = {
     "pinned": {"type": "bool"},
     "cpu_features": _TERMS,
     "bandwidth_mbps": {"type": "int"},
+    "machine": {"type": "str"},
+    "numa": {"type": "int"},
+    "huge_pages": {"type": "bool"},
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

@@ -55,6 +55,10 @@ def parse_reservation(body: Mapping[str, Any], path: str = "") -> ReservationSpe
         spec = parse_spec({**needs, "name": _NAMELESS if name is None else name})
     except InputError as error:
         problems += error.problems
+    else:
+        # Which nodes they are is settled with a VM's share.
+        if spec.scheduling.numa:
+            problems.append(Problem("scheduling.numa", "no NUMA nodes can be reserved", "ask for them with the VM"))
     if problems:
         raise InputError([Problem(f"{path}{one.field}", one.message, one.allowed) for one in problems])
     return ReservationSpec(spec, TTL_DEFAULT if ttl is None else ttl, name)

@@ -82,6 +82,9 @@ def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, s
         prefer_apart=_by_id(asked.prefer_apart, ids),
         spread=tuple(Spread(spread.by, spread.at_most, spread.label) for spread in asked.spread),
         pinned=asked.pinned,
+        machine=asked.machine,
+        numa=asked.numa,
+        huge_pages=asked.huge_pages,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal, Self
 
 from minicloud_core.model.batch import BATCH_MAX
+from minicloud_core.model.machine import MACHINE_PATTERN
 from minicloud_core.model.reservation import ITEMS_MAX, TTL_MAX
 from minicloud_core.model.scheduling import (
     AT_MOST_MAX,
@@ -12,6 +13,7 @@ from minicloud_core.model.scheduling import (
     FEATURE_PATTERN,
     FEATURES_MAX,
     KEY_PATTERN,
+    NUMA_MAX,
     PRIORITY_CLASS_PATTERN,
     PRIORITY_MAX,
     PRIORITY_MIN,
@@ -94,7 +96,9 @@ class SchedulingBody(Shape):
     ``host_labels`` are those that its host must have. ``affinity`` and ``anti_affinity`` are kept, ``prefer_with`` and
     ``prefer_apart`` are wishes; each names VMs, groups or labels of VMs in the VM's project. VMs of a lower
     ``priority``, a number or a class that the service's policy names, may have to make room. A ``pinned`` VM has its
-    threads for itself, and no planner moves it.
+    threads for itself, and no planner moves it. ``machine`` is the type that it is given; one without a version is any
+    of its family. A VM with ``numa`` lies on so many NUMA nodes of its host, an equal part on each, and sees them as
+    its own. ``huge_pages`` of 2 MiB are those that its host has set aside.
     """
 
     host_labels: Labels | None = None
@@ -118,6 +122,9 @@ class SchedulingBody(Shape):
         | None
     ) = None
     bandwidth_mbps: Annotated[int, Field(ge=0, le=BANDWIDTH_MAX_MBPS)] | None = None
+    machine: Annotated[str, Field(pattern=MACHINE_PATTERN, examples=["q35"])] | None = None
+    numa: Annotated[int, Field(ge=0, le=NUMA_MAX)] | None = None
+    huge_pages: bool | None = None
 
 
 class NeedsBody(Shape):

@@ -34,8 +34,10 @@ from .vm_option import (
     GroupOption,
     HostLabelOption,
     HostOption,
+    HugePagesOption,
     ImageOption,
     LabelOption,
+    MachineOption,
     NicOption,
     PinnedOption,
     PreferApartOption,
@@ -120,6 +122,8 @@ def create(
     pinned: PinnedOption = False,
     cpu_feature: CpuFeatureOption = None,
     bandwidth: BandwidthOption = None,
+    machine: MachineOption = None,
+    huge_pages: HugePagesOption = False,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key with the same needs holds room once.", show_default=False)
     ] = None,
@@ -142,6 +146,9 @@ def create(
         pinned=pinned,
         cpu_features=cpu_feature or (),
         bandwidth_mbps=bandwidth,
+        machine=machine,
+        numa=0,
+        huge_pages=huge_pages,
     )
     needs = spec_from(
         name,

@@ -25,9 +25,12 @@ from .vm_option import (
     GroupOption,
     HostLabelOption,
     HostOption,
+    HugePagesOption,
     ImageOption,
     LabelOption,
+    MachineOption,
     NicOption,
+    NumaOption,
     PinnedOption,
     PreferApartOption,
     PreferWithOption,
@@ -116,6 +119,9 @@ def create(
     pinned: PinnedOption = False,
     cpu_feature: CpuFeatureOption = None,
     bandwidth: BandwidthOption = None,
+    machine: MachineOption = None,
+    numa: NumaOption = 0,
+    huge_pages: HugePagesOption = False,
     user_data: Annotated[Path | None, typer.Option(help="cloud-init user data, a file.", show_default=False)] = None,
     network_config: Annotated[
         Path | None, typer.Option(help="cloud-init network configuration, a file.", show_default=False)
@@ -158,6 +164,9 @@ def create(
         pinned=pinned,
         cpu_features=cpu_feature or (),
         bandwidth_mbps=bandwidth,
+        machine=machine,
+        numa=numa,
+        huge_pages=huge_pages,
     )
     spec = spec_from(
         name,

@@ -49,7 +49,16 @@ PriorityOption = Annotated[
         show_default=False,
     ),
 ]
-PinnedOption = Annotated[bool, typer.Option("--pinned", help="A thread for each virtual CPU, and no planner moves it.")]
+PinnedOption = Annotated[
+    bool, typer.Option("--pinned", help="A thread for itself for each virtual CPU, and no planner moves it.")
+]
+MachineOption = Annotated[
+    str | None, typer.Option(metavar="TYPE", help="Its machine type: q35, pc, pc-q35-7.2.", show_default=False)
+]
+NumaOption = Annotated[
+    int, typer.Option(min=0, metavar="N", help="On so many NUMA nodes of its host, which it sees as its own.")
+]
+HugePagesOption = Annotated[bool, typer.Option("--huge-pages", help="Memory in huge pages of its host's.")]
 CpuFeatureOption = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Only a host whose CPU has it: avx2; repeat for more.")
 ]

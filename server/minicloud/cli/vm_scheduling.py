@@ -20,6 +20,9 @@ def scheduling_from(
     pinned: bool,
     cpu_features: Sequence[str],
     bandwidth_mbps: int | None,
+    machine: str | None,
+    numa: int,
+    huge_pages: bool,
 ) -> dict[str, Any] | None:
     """The ``scheduling`` of a create; None when nothing was said.
 
@@ -35,6 +38,9 @@ def scheduling_from(
         "pinned": pinned,
         "cpu_features": list(cpu_features),
         "bandwidth_mbps": bandwidth_mbps,
+        "machine": machine,
+        "numa": numa,
+        "huge_pages": huge_pages,
     }
     return {field: value for field, value in said.items() if value} or None
 
@@ -50,10 +56,11 @@ def _options(scheduling: Mapping[str, Any]) -> list[tuple[str, str]]:
         options += [(field.replace("_", "-"), term) for term in scheduling.get(field) or ()]
     options += [("spread", _spread_word(spread)) for spread in scheduling.get("spread") or ()]
     options += [("cpu-feature", feature) for feature in scheduling.get("cpu_features") or ()]
-    options += [(field, str(scheduling[field])) for field in ("group", "priority") if scheduling.get(field)]
+    named = ("group", "priority", "machine", "numa")
+    options += [(field, str(scheduling[field])) for field in named if scheduling.get(field)]
     if scheduling.get("bandwidth_mbps"):
         options.append(("bandwidth", str(scheduling["bandwidth_mbps"])))
-    return [*options, ("pinned", "")] if scheduling.get("pinned") else options
+    return options + [(field.replace("_", "-"), "") for field in ("pinned", "huge_pages") if scheduling.get(field)]
 
 
 def _priority(word: str) -> int | str:

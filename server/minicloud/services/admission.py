@@ -242,7 +242,8 @@ class Admission:
         for one in admitted:
             if one.asked.room is not None:
                 reserved_room.use(Deed.of(self.ctx, self.session, one.asked.wish.actor), one.asked.room, one.asked.vm)
-        written = _write(self.ctx, self.session, admitted)
+        nodes = [self.scheduler.fleet.nodes_of(one.asked.vm) for one in admitted]
+        written = _write(self.ctx, self.session, admitted, nodes)
         return [self._answer(one, written) for one in decided]
 
     def _answer(self, one: Decided, written: Iterator[VmCreation]) -> VmCreation | MinicloudError:
@@ -382,8 +383,13 @@ def memory(creation: VmCreation) -> dict[str, Any]:
     return {"vm": creation.vm.id, "operation": operation, "created": creation.created}
 
 
-def _write(ctx: Context, session: Session, admitted: Sequence[Admitted]) -> Iterator[VmCreation]:
-    """Write VMs, their shares of hosts, their operations, and why they are there: each kind of row in one statement."""
+def _write(
+    ctx: Context, session: Session, admitted: Sequence[Admitted], nodes: Sequence[allocation.Nodes]
+) -> Iterator[VmCreation]:
+    """Write VMs, their shares of hosts, their operations, and why they are there: each kind of row in one statement.
+
+    :param nodes: for each the NUMA nodes on which it lies.
+    """
     deeds = [Deed.of(ctx, session, one.asked.wish.actor) for one in admitted]
     rows = [
         one.asked.wish.row(deed, one.asked.image, number=one.asked.number, host=one.host)
@@ -393,7 +399,9 @@ def _write(ctx: Context, session: Session, admitted: Sequence[Admitted]) -> Iter
     session.add_all(rows)
     # What operations and shares refer to goes first.
     session.flush()
-    for deed, one, vm, operation in zip(deeds, admitted, rows, queued, strict=True):
+    for deed, one, vm, operation, seat in zip(deeds, admitted, rows, queued, nodes, strict=True):
+        beside = None if one.waits is None else one.waits.beside
+        allocation.allocate(deed, vm, one.host, seat, beside)
         yield _finish(deed, one, vm, operation)
 
 
@@ -407,7 +415,6 @@ def _finish(deed: Deed, one: Admitted, vm: VmRow, operation: OperationRow) -> Vm
     ctx, session, wish = deed.ctx, deed.session, one.asked.wish
     session.add(operation)
     announce(deed, operation)
-    allocation.allocate(deed, vm, one.host, None if one.waits is None else one.waits.beside)
     allocation.keep(deed, vm, operation, one.decision)
     begin_vm(deed, vm)
     audit.note(ctx, session, wish.actor, "vm.create", vm.id, project=wish.project, name=vm.name, host=vm.host)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from minicloud_core.model.reason import Reason
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
-from minicloud_core.scheduler.pipeline import place
+from minicloud_core.scheduler.pipeline import Scheduler, place
 from minicloud_core.scheduler.request import Request
 
 from minicloud.store import allocation as allocations
@@ -28,6 +28,8 @@ from .state import Deed, expire_reservations, explain_operation
 from .vm_wish import VmWish
 
 Answer = TypeVar("Answer")
+# NUMA nodes of a host by their place among them; none for a VM that asks for none.
+Nodes = tuple[int, ...]
 
 
 class OvertakenError(Exception):
@@ -40,7 +42,7 @@ def take(
     fleet: Fleet,
     *,
     prepare: Callable[[Session], Answer | None],
-    commit: Callable[[Session, Decision], Answer],
+    commit: Callable[[Session, Decision, Nodes], Answer],
 ) -> Answer:
     """Find room and take it.
 
@@ -50,7 +52,8 @@ def take(
     :param fleet: the fleet as the caller read it, with whatever else it decides by.
     :param prepare: the first thing in the transaction: takes its locks, writes nothing. An answer other than None
         ends the search.
-    :param commit: writes what takes the room. It runs only while the chosen host's generation is the decision's.
+    :param commit: writes what takes the room, on those NUMA nodes of the host. It runs only while the chosen host's
+        generation is the decision's.
     :raises NoCapacityError: when no host can take it, with each host's reasons.
     """
     decision = decide(ctx, fleet, request)
@@ -64,7 +67,7 @@ def take(
             decision = decide(ctx, fleet, request)
             _advance(session, fleet, decision)
         _end_lapsed(Deed.of(ctx, session, SYSTEM), decision)
-        return commit(session, decision)
+        return commit(session, decision, _nodes(ctx, fleet, request, decision))
 
 
 def advance(deed: Deed, fleet: StandingFleet, shares: Mapping[str, int]) -> None:
@@ -97,13 +100,15 @@ def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
     return place(fleet, request, ctx.policy.current(), now=ctx.clock.now().timestamp())
 
 
-def allocate(deed: Deed, vm: VmRow, host: str, beside: Request | None = None) -> None:
+def allocate(deed: Deed, vm: VmRow, host: str, nodes: Nodes, beside: Request | None = None) -> None:
     """Promise a host's share to a VM. The host's generation was moved on in this transaction.
 
+    :param nodes: the host's NUMA nodes on which it lies.
     :param beside: what it needs beside the shares of those who are to leave for it; None for all that it needs.
     """
     needs = vm if beside is None else beside
-    share = {"cpu": int(needs.cpu), "ram_mib": needs.ram_mib, "disk_bytes": vm.disk_bytes}
+    share: dict[str, Any] = {"cpu": int(needs.cpu), "ram_mib": needs.ram_mib, "disk_bytes": vm.disk_bytes}
+    share["nodes"] = [*nodes] if nodes else None
     allocations.add(deed.session, {"vm": vm.id, "host": host, **share, "created_at": deed.at})
 
 
@@ -139,6 +144,19 @@ def _advance(session: Session, fleet: Fleet, decision: Decision) -> bool:
     host = fleet.host(decision.host)
     assert host is not None
     return hosts.advance(session, host.id, host.generation)
+
+
+def _nodes(ctx: Context, fleet: Fleet, request: Request, decision: Decision) -> Nodes:
+    """The NUMA nodes on which a VM lies where it was decided to go."""
+    if not request.numa:
+        return ()
+    assert decision.host is not None
+    # The VM may be in the fleet where it comes from.
+    place = f"{request.vm}@{decision.host}"
+    Scheduler(fleet, ctx.policy.current()).settle(place, decision.host, request)
+    nodes = fleet.nodes_of(place)
+    fleet.remove(place)
+    return nodes
 
 
 def _end_lapsed(deed: Deed, decision: Decision) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -57,28 +57,52 @@ def claim(
         # Locked already, but for those that a purge only names: to wait for one while holding others could be for ever.
         found = vms.several(session, {row.vm for row in rows if row.vm is not None})
         places = hosts.named(session, {name for row in rows for name in (row.host, row.destination) if name})
-        work = [_Work.of(row, found.get(row.vm or ""), places) for row in rows]
+        nodes = _nodes(session, found.values())
+        work = [_Work.of(row, found.get(row.vm or ""), places, nodes) for row in rows]
         taken = [_take(ctx, session, one, owner, lease_seconds) for one in work]
         return tuple(one for one in taken if one is not None)
 
 
 @dataclass(frozen=True)
 class _Work:
-    """An operation, and what it is about."""
+    """An operation, and what it is about.
+
+    :param nodes: by VM and host the NUMA nodes on which VMs lie, by their places among the host's.
+    """
 
     row: OperationRow
     vm: VmRow | None
     host: HostRow | None
     destination: HostRow | None
+    nodes: Mapping[tuple[str, str], Sequence[int]]
 
     @classmethod
-    def of(cls, row: OperationRow, vm: VmRow | None, places: Mapping[str, HostRow]) -> _Work:
-        return cls(row, vm, places.get(row.host or ""), places.get(row.destination or ""))
+    def of(
+        cls,
+        row: OperationRow,
+        vm: VmRow | None,
+        places: Mapping[str, HostRow],
+        nodes: Mapping[tuple[str, str], Sequence[int]],
+    ) -> _Work:
+        return cls(row, vm, places.get(row.host or ""), places.get(row.destination or ""), nodes)
 
     @classmethod
     def find(cls, session: Session, row: OperationRow) -> _Work:
         vm = None if row.vm is None else vms.find(session, row.vm)
-        return cls.of(row, vm, hosts.named(session, {name for name in (row.host, row.destination) if name}))
+        places = hosts.named(session, {name for name in (row.host, row.destination) if name})
+        return cls.of(row, vm, places, _nodes(session, [] if vm is None else [vm]))
+
+    def numa(self, host: HostRow | None) -> tuple[int, ...]:
+        """The numbers of a host's NUMA nodes on which the VM lies there, or is to lie."""
+        if host is None or self.vm is None:
+            return ()
+        return order.numbers_of(host, self.nodes.get((self.vm.id, host.name), ()))
+
+
+def _nodes(session: Session, found: Iterable[VmRow]) -> Mapping[tuple[str, str], Sequence[int]]:
+    """The NUMA nodes on which VMs lie. Few ask for any, and nothing is read where none does."""
+    seated = [vm.id for vm in found if (vm.spec.get("scheduling") or {}).get("numa")]
+    return allocations.nodes(session, seated) if seated else {}
 
 
 def _take(ctx: Context, session: Session, work: _Work, owner: str, lease_seconds: float) -> Claim | None:
@@ -280,11 +304,11 @@ def _build(ctx: Context, work: _Work) -> Claim:
         content = order.fence_order(row, host)
     elif row.kind == "vm.migrate":
         assert vm is not None and destination is not None
-        content = order.migration_order(row, vm, destination)
+        content = order.migration_order(row, vm, destination, work.numa(destination))
         image = order.signed_image(vm, sign).to_mapping()
     else:
         assert vm is not None
-        content = order.vm_order(row, vm, sign)
+        content = order.vm_order(row, vm, sign, work.numa(host))
     local = row.kind == "host.fence"
     assert local or host is not None
     return Claim(

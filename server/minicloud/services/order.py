@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from minicloud_core.model.image import Image
 from minicloud_core.model.order import DiskOrder, MigrationOrder, NicOrder, SeedOrder, VmOrder
+from minicloud_core.model.scheduling import SchedulingSpec
 from minicloud_core.model.vm import CloudInitSpec, VmSpec
 
 from minicloud.store.host import HostRow
@@ -36,12 +37,14 @@ _STATES: Final = {
 _ACTIONS: Final = {"vm.reboot": "reboot", "vm.reset": "reset"}
 
 
-def vm_order(operation: OperationRow, vm: VmRow, sign: Signer) -> Mapping[str, Any]:
+def vm_order(operation: OperationRow, vm: VmRow, sign: Signer, numa: Sequence[int] = ()) -> Mapping[str, Any]:
     """The order for one VM on the operation's host.
 
+    :param numa: the host's NUMA nodes on which it lies, by their numbers.
     :param sign: gives the URL of an image's file, from the image's name and the file's.
     """
     arguments = operation.arguments
+    asked = SchedulingSpec.from_stored(vm.spec.get("scheduling") or {})
     return VmOrder(
         id=vm.id,
         uuid=vm.uuid,
@@ -57,6 +60,10 @@ def vm_order(operation: OperationRow, vm: VmRow, sign: Signer) -> Mapping[str, A
         nics=tuple(NicOrder(**nic) for nic in vm.nics),
         cloud_init=_seed(vm),
         labels=vm.labels,
+        machine=asked.machine or "",
+        huge_pages=asked.huge_pages,
+        pinned=asked.pinned,
+        numa=tuple(numa),
         operation=operation.id,
         action=_ACTIONS.get(operation.kind),
         wait=float(arguments.get("wait", WAIT)),
@@ -74,8 +81,13 @@ def expected_state(operation: OperationRow, vm: VmRow) -> str:
     return _STATES[operation.kind]
 
 
-def migration_order(operation: OperationRow, vm: VmRow, destination: HostRow) -> Mapping[str, Any]:
-    """The order for a migration, carried out on the operation's host."""
+def migration_order(
+    operation: OperationRow, vm: VmRow, destination: HostRow, numa: Sequence[int] = ()
+) -> Mapping[str, Any]:
+    """The order for a migration, carried out on the operation's host.
+
+    :param numa: the destination's NUMA nodes on which it is to lie, by their numbers.
+    """
     arguments = operation.arguments
     return MigrationOrder(
         id=vm.id,
@@ -92,7 +104,14 @@ def migration_order(operation: OperationRow, vm: VmRow, destination: HostRow) ->
         tls=bool(arguments.get("tls", False)),
         bandwidth_mib=int(arguments.get("bandwidth_mib", 0)),
         timeout=float(arguments.get("timeout", 120)),
+        numa=tuple(numa),
     ).to_mapping()
+
+
+def numbers_of(host: HostRow, places: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of a host's NUMA nodes, by their places among them; none where it has others by now."""
+    known = host.numa or []
+    return tuple(known[place]["id"] for place in places) if places and max(places) < len(known) else ()
 
 
 def fence_order(operation: OperationRow, host: HostRow) -> Mapping[str, Any]:

@@ -104,7 +104,7 @@ class _Replacement:
     old: str
     reason: Reason | None
 
-    def commit(self, session: Session, decision: Decision) -> _Moved:
+    def commit(self, session: Session, decision: Decision, nodes: allocation.Nodes) -> _Moved:
         assert decision.host is not None
         deed = Deed.of(self.ctx, session, SYSTEM)
         vm, row = vms.lock(session, self.vm), operations.lock(session, self.operation)
@@ -113,7 +113,7 @@ class _Replacement:
         deed = with_changes(deed, request_id=row.request_id)
         reason = self._reason(session, row, decision.host)
         allocations.free(session, vm.id)
-        allocation.allocate(deed, vm, decision.host)
+        allocation.allocate(deed, vm, decision.host, nodes)
         allocation.keep(deed, vm, row, decision)
         self._redirect(deed, vm, row, decision.host, reason)
         return _Moved(show_operation(row))

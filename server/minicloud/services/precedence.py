@@ -23,10 +23,15 @@ def place(session: Session, scheduler: Scheduler, request: Request, *, now: floa
     """
     decision = scheduler.place(request, now=now)
     precedence = scheduler.policy.of(request.project).preemption
-    if decision.host is not None or precedence is None or not precedence.applies(request):
+    if decision.host is not None or precedence is None or not precedence.applies(request) or _is_special(request):
         return decision
     ready = may_leave(session)
     return scheduler.place(request, now=now, preempt=True, spared=lambda vm: vm not in ready)
+
+
+def _is_special(request: Request) -> bool:
+    """Whether it takes room of another kind than others give back: it could not be held for it while they leave."""
+    return request.pinned or request.huge_pages or request.numa > 0
 
 
 def may_leave(session: Session, among: Collection[str] | None = None) -> frozenset[str]:
@@ -38,7 +43,8 @@ def may_leave(session: Session, among: Collection[str] | None = None) -> frozens
 
 
 def beside(request: Request, leaving: Collection[Request]) -> Request:
-    """What a request needs beside what those hold who are to leave for it. Their disks stay, so of disk it is all."""
+    """What a request needs beside what those hold who are to leave for it. Their disks stay, so of disk it is all, and
+    their huge pages are nothing to it."""
     cpu = sum(one.cpu for one in leaving)
-    ram_mib = sum(one.ram_mib for one in leaving)
+    ram_mib = sum(one.ram_mib for one in leaving if not one.huge_pages)
     return replace(request, cpu=max(0, request.cpu - cpu), ram_mib=max(0, request.ram_mib - ram_mib))

@@ -124,7 +124,8 @@ def _request(vm: VmRow, names: VmNames) -> Request:
 def _take(deed: Deed, scheduler: Scheduler, vm: VmRow, names: VmNames) -> None:
     scheduler.fleet.remove(name_of_disks(vm.id))
     scheduler.settle(vm.id, str(vm.host), request_of(vm.id, vm, names))
-    allocations.resize(deed.session, vm.id, str(vm.host), cpu=vm.cpu, ram_mib=vm.ram_mib)
+    nodes = scheduler.fleet.nodes_of(vm.id)
+    allocations.resize(deed.session, vm.id, str(vm.host), cpu=vm.cpu, ram_mib=vm.ram_mib, nodes=nodes)
     preempt_vm(deed, vm, None, f"has room on {vm.host} again")
 
 

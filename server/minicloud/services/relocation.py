@@ -63,7 +63,7 @@ class _Relocation:
         view = replace(show_vm(vm), status="migrating")
         return VmChange(view, None, changed=True, placement=decision.to_mapping())
 
-    def commit(self, session: Session, decision: Decision) -> VmChange:
+    def commit(self, session: Session, decision: Decision, nodes: allocation.Nodes) -> VmChange:
         """Take the second share, and queue the migration. Hosts are locked before the VM."""
         assert decision.host is not None
         wish, deed = self.wish, Deed.of(self.wish.ctx, session, self.wish.actor)
@@ -72,7 +72,7 @@ class _Relocation:
             raise BusyError(f"VM {vm.name} ({vm.id}) moved to {vm.host} meanwhile", hint="try again")
         status = self.check(session, vm)
         previous = {"status": vm.status, "desired": vm.desired}
-        allocation.allocate(deed, vm, decision.host)
+        allocation.allocate(deed, vm, decision.host, nodes)
         arguments = {**wish.arguments, "host": decision.host}
         draft = Draft(
             wish.kind,

@@ -76,7 +76,14 @@ def settle(fleet: Fleet, shares: Iterable[Share], names: VmNames) -> None:
     for share in shares:
         if share.host in fleet.rows:
             request = request_of(share.vm, share, names)
-            fleet.add(place_name(share), share.host, left_behind(request) if share.preempted else request)
+            request = left_behind(request) if share.preempted else request
+            fleet.add(place_name(share), share.host, request, _nodes(fleet, share, request))
+
+
+def _nodes(fleet: Fleet, share: Share, request: Request) -> tuple[int, ...]:
+    """The NUMA nodes on which a share lies; none where the host has other nodes by now than when it was given."""
+    there = len(fleet.hosts[fleet.rows[share.host]].numa)
+    return tuple(share.nodes) if request.numa and share.nodes and max(share.nodes) < there else ()
 
 
 def place_name(share: Share) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, bindparam, case, delete, false, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, bindparam, case, delete, false, func, null, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import late
@@ -23,7 +23,11 @@ from .vm import VmRow
 
 
 class AllocationRow(Base):
-    """A VM's share of a host. That of one that waits for others to make room is what it needs beside theirs."""
+    """A VM's share of a host. That of one that waits for others to make room is what it needs beside theirs.
+
+    ``nodes`` are those of the host's NUMA nodes on which it lies, by their place among them; null for one that asks for
+    none.
+    """
 
     __tablename__ = "allocations"
 
@@ -32,6 +36,7 @@ class AllocationRow(Base):
     cpu: Mapped[int]
     ram_mib: Mapped[int] = mapped_column(BigInteger)
     disk_bytes: Mapped[int] = mapped_column(BigInteger)
+    nodes: Mapped[list[Any] | None]
     created_at: Mapped[datetime]
 
 
@@ -56,6 +61,7 @@ class Share:
 
     :param vm: the VM's id, or the reservation's.
     :param home: the host that the VM lives on; another than ``host`` while it is on its way.
+    :param nodes: the host's NUMA nodes on which the VM lies, by their place among them; None where it asks for none.
     :param preempted: whether the VM had to make room for another. Then this is what its disks take, and no more.
     :param until: of a reservation, when its time is over: from then on it takes no room. None for a VM.
     """
@@ -71,6 +77,7 @@ class Share:
     labels: dict[str, str]
     architecture: str
     spec: dict[str, Any]
+    nodes: list[int] | None = None
     preempted: bool = False
     until: datetime | None = None
 
@@ -88,6 +95,7 @@ _SHARES: Final = (
         VmRow.labels,
         VmRow.image_content["architecture"].as_string(),
         VmRow.spec,
+        AllocationRow.nodes,
         VmRow.preempted.is_not(None),
     )
     .join(VmRow, VmRow.id == AllocationRow.vm)
@@ -107,6 +115,7 @@ _HELD: Final = (
         ReservationRow.spec["labels"],
         ReservationRow.architecture,
         ReservationRow.spec,
+        null(),
         false(),
         ReservationRow.expires_at,
     )
@@ -177,11 +186,22 @@ def exists(session: Session, vm: str, host: str) -> bool:
     return session.get(AllocationRow, (vm, host)) is not None
 
 
-def resize(session: Session, vm: str, host: str, *, cpu: int, ram_mib: int) -> None:
+def nodes(session: Session, vm_ids: Collection[str]) -> Mapping[tuple[str, str], list[int]]:
+    """For VMs that lie on NUMA nodes of their own, by VM and host, which they are."""
+    # A share may have been given in this transaction.
+    session.flush()
+    late.write(session)
+    query = select(AllocationRow.vm, AllocationRow.host, AllocationRow.nodes).where(AllocationRow.vm.in_(vm_ids))
+    return {(row[0], row[1]): row[2] for row in session.execute(query) if row[2]}
+
+
+def resize(
+    session: Session, vm: str, host: str, *, cpu: int, ram_mib: int, nodes: Collection[int] | None = None
+) -> None:
     """Make a VM's share of a host another; its disks take what they took."""
     row = session.get(AllocationRow, (vm, host), populate_existing=True)
     assert row is not None
-    row.cpu, row.ram_mib = cpu, ram_mib
+    row.cpu, row.ram_mib, row.nodes = cpu, ram_mib, [*nodes] if nodes else None
 
 
 def hand_over(session: Session, vm: str, heir: str, most: tuple[int, int]) -> None:

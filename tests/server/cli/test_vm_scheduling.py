@@ -21,6 +21,9 @@ def asked(**options: Any) -> dict[str, Any] | None:
         "pinned": False,
         "cpu_features": (),
         "bandwidth_mbps": None,
+        "machine": None,
+        "numa": 0,
+        "huge_pages": False,
     }
     return scheduling_from(**{**nothing, **options})
 
@@ -40,6 +43,9 @@ def test_each_option_becomes_its_field() -> None:
         pinned=True,
         cpu_features=["avx2"],
         bandwidth_mbps=100,
+        machine="q35",
+        numa=2,
+        huge_pages=True,
     )
     assert body == {
         "host_labels": {"disk": "nvme"},
@@ -51,6 +57,9 @@ def test_each_option_becomes_its_field() -> None:
         "pinned": True,
         "cpu_features": ["avx2"],
         "bandwidth_mbps": 100,
+        "machine": "q35",
+        "numa": 2,
+        "huge_pages": True,
     }
 
 
