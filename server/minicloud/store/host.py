@@ -44,7 +44,8 @@ class HostRow(Base):
     state_reason: Mapped[str] = mapped_column(default="")
     state_at: Mapped[datetime]
     cordoned: Mapped[bool] = mapped_column(default=False)
-    generation: Mapped[int] = mapped_column(BigInteger, default=0)
+    # All of them are summed up at every placement; the index alone is a twentieth of what is kept of hosts.
+    generation: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
     fence_not_before: Mapped[datetime | None]
 
     cpu: Mapped[int] = mapped_column(default=0)

@@ -45,6 +45,7 @@ def upgrade() -> None:
     _index("ix_reservations_held_host", ["host"], HELD)
     _index("ix_reservations_held_until", ["expires_at"], HELD)
     _index("uq_reservations_project_name", ["project", "name"], NAMED, unique=True)
+    op.create_index(op.f("ix_hosts_generation"), "hosts", ["generation"])
 
 
 def downgrade() -> None:
