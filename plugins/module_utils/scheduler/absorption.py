@@ -68,6 +68,7 @@ class Absorption:
         self._cpu_unit = _power(int(board.cpu_limit.max(initial=0)) // GRAINS) * GRAINS
         self._ram_unit = _power(int(board.ram_limit.max(initial=0)))
         self._powers: Integers = np.arange(_SIZES, dtype=np.int64)[:, None]
+        self._least: Integers = 1 << self._powers[:, 0]
         self._piece_of: dict[Footprint, int] = {}
         # Virtual CPUs that a pinned one displaces wherever it goes.
         self._thread = max(1.0, float(board.overcommit.max(initial=1.0)))
@@ -79,11 +80,53 @@ class Absorption:
         self._total: Integers = np.zeros(_SIZES, dtype=np.int64)
         self._most: Integers = np.zeros(_SIZES, dtype=np.int64)
         self._doubts: dict[Footprint, list[int]] = {}
-        self._seen = -1
+        self._spares: dict[Footprint, Integers] = {}
+        self._seen, self._stood = -1, (-1, (0.0, 0))
+        self._turnover = 0, 0
+        # The last answer, to be given again.
+        self._asked: tuple[int, Footprint] | None = None
+        self._ample = False
 
     def ample(self, request: Request) -> bool:
         """Whether it makes no difference on which host a request comes to lie: any failure could be absorbed."""
-        return not self._doubtful(request)
+        asked = self._board.fleet.version, self._footprint(request)
+        if self._asked != asked:
+            self._ample = self._surely(request) or not self._doubtful(request)
+            self._asked = asked
+        return self._ample
+
+    def _surely(self, request: Request) -> bool:
+        """Whether that is so whatever came of the changes since the last count.
+
+        One change takes no more from all rooms, and adds no more to what any host needs, than twice the VM's chunks,
+        and what rounding to a size may cost: that size. A host on which the first VM comes to lie needs its room too.
+        """
+        fleet = self._board.fleet
+        changes = fleet.version - self._seen
+        if self._seen < 0 or self._stood != self._standing() or not changes:
+            return False
+        cpu, ram_mib = fleet.turnover_cpu - self._turnover[0], fleet.turnover_ram - self._turnover[1]
+        chunks = int(cpu * self._thread) * _CHUNKS // self._cpu_unit + ram_mib * _CHUNKS // self._ram_unit + 4 * changes
+        footprint = self._footprint(request)
+        spare = self._spares.get(footprint)
+        if spare is None:
+            spare = self._spares[footprint] = self._spare(footprint)
+        return bool((spare >= 4 * chunks + 2 * changes * self._least[: len(spare)]).all())
+
+    def _spare(self, footprint: Footprint) -> Integers:
+        """By how much more than enough was left at the last count, if every host had something on it: by the sizes
+        that a VM of the fleet may have."""
+        sizes = 1 + max(self._piece(footprint), self._piece(self._largest()), *self._unknown)
+        spare: Integers = (self._total - np.maximum(self._most, _CHUNKS) - self._asks(footprint))[:sizes]
+        return spare
+
+    def _standing(self) -> tuple[int, Footprint]:
+        """What has to be as it was at the last count, so that something can be told without another."""
+        return self._board.fleet.state_version, self._largest()
+
+    def _largest(self) -> Footprint:
+        """The most that one VM has taken, ever."""
+        return self._board.fleet.largest_cpu * self._thread / GRAINS, self._board.fleet.largest_ram
 
     @property
     def short(self) -> bool:
@@ -167,7 +210,9 @@ class Absorption:
         self._needs[:, rows] = np.where(pieces > 0, self._rooms[:, rows] + pieces, _NOTHING)
         self._most = self._needs.max(axis=1, initial=_NOTHING)
         self._doubts.clear()
-        self._seen = board.fleet.version
+        self._spares.clear()
+        self._seen, self._stood = board.fleet.version, self._standing()
+        self._turnover = board.fleet.turnover_cpu, board.fleet.turnover_ram
 
     def _doubtful(self, request: Request) -> list[int]:
         """The sizes of pieces of which a request may leave too little room, depending on its host."""
@@ -179,13 +224,19 @@ class Absorption:
         return doubtful
 
     def _doubts_of(self, footprint: Footprint) -> list[int]:
-        size, powers, added = self._size(footprint), self._powers[:, 0], self._added(footprint)
-        lost = ((size + (1 << powers) - 1) >> powers) << powers
-        for_all = self._total - self._most >= np.maximum(lost, added)
+        added = self._added(footprint)
+        for_all = self._total - self._most >= self._asks(footprint)
         # Also for a host on which nothing lay before, and whose room may be as large as any.
         for_itself = (added == 0) | (self._total - _CHUNKS >= added)
         doubtful: list[int] = np.flatnonzero(~(for_all & for_itself)).tolist()
         return doubtful
+
+    def _asks(self, footprint: Footprint) -> Integers:
+        """What a request takes of all rooms, or needs of the others if its host fails, by size: whichever is more."""
+        size, powers = self._size(footprint), self._powers[:, 0]
+        lost = ((size + (1 << powers) - 1) >> powers) << powers
+        asks: Integers = np.maximum(lost, self._added(footprint))
+        return asks
 
     def _room_after(self, request: Request, rows: Rows) -> Integers:
         """Chunks that would be free on some hosts with a request there."""

@@ -70,6 +70,9 @@ class Fleet:
         self._forgotten = 0
         # Counts changes of what rules that stand say, whatever VMs come and go.
         self.state_version = 0
+        # Grains and MiB that VMs have taken or given back, ever, and the most that one has.
+        self.turnover_cpu, self.turnover_ram = 0, 0
+        self.largest_cpu, self.largest_ram = 0, 0
         self._read_used()
         self._read_room()
         self._read_state()
@@ -268,6 +271,7 @@ class Fleet:
         self._note_stand(row)
 
     def _count(self, row: int, request: Request, nodes: tuple[int, ...], sign: int) -> None:
+        self._turn_over(request.cpu_grains, request.ram_mib)
         self.cpu_used[row] += sign * request.cpu_grains
         self.ram_used[row] += sign * request.ram_mib
         self.disk_used[row] += sign * request.disk_bytes
@@ -288,6 +292,12 @@ class Fleet:
             self.node_pinned_used[row, node] += sign * cpu * request.pinned
             self.node_huge_used[row, node] += sign * ram_mib * request.huge_pages
         self._note(row)
+
+    def _turn_over(self, cpu: int, ram_mib: int) -> None:
+        self.turnover_cpu += cpu
+        self.turnover_ram += ram_mib
+        self.largest_cpu = max(self.largest_cpu, cpu)
+        self.largest_ram = max(self.largest_ram, ram_mib)
 
     def set_creating(self, host_id: str, count: int) -> None:
         """How many VMs are being created on a host now.

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minicloud_core.scheduler.absorption import Absorption
+from minicloud_core.scheduler.board import Board
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.limits import Limits
@@ -224,3 +226,20 @@ def test_another_empty_host_that_is_no_larger_takes_no_place_away(
             fleet.add(f"vm-{number}", hosts[host % len(hosts)].id, vm)
     accepted = {one.host for one in place(before, request, ALONE, now=0.0).accepted}
     assert accepted <= {one.host for one in place(after, request, ALONE, now=0.0).accepted}
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(0, 2**32), st.sampled_from([1, 4, 16]))
+def test_whether_room_is_ample_is_the_same_whoever_counted_when(many: int, seed: int, largest: int) -> None:
+    dice = random.Random(seed)
+    fleet = Fleet(hosts(*(f"node{number:02}" for number in range(many))))
+    standing, there = Absorption(Board(fleet, ALONE.limits)), list[str]()
+    for turn in range(60):
+        size = dice.randint(1, largest)
+        request = Request(size, dice.randint(1, size) * GIB, pinned=dice.random() < 0.2)
+        assert standing.ample(request) == Absorption(Board(fleet, ALONE.limits)).ample(request)
+        if there and dice.random() < 0.3:
+            fleet.remove(there.pop(dice.randrange(len(there))))
+        else:
+            fleet.add(f"vm-{turn}", fleet.hosts[dice.randrange(many)].id, request)
+            there.append(f"vm-{turn}")
