@@ -53,9 +53,9 @@ def _speed() -> Table:
     return Table(
         "The scheduler",
         "Decisions per second of processor, with all filters and scorers on, also `n_plus_one`. VMs of 12 shapes come "
-        "and go; with NUMA each lies on one or two nodes; the demanding ones also want labels, networks, an image and CPU features of "
-        "their host, keep apart from their group where they can, and are counted by rack. hspace: Ganeti's, VMs of "
-        "2 GiB on hosts alike, its start not counted.",
+        "and go; with NUMA each lies on one or two nodes; the demanding ones also want labels, networks, an image and "
+        "CPU features of their host, keep apart from their group where they can, and are counted by rack. hspace: "
+        "Ganeti's, VMs of 2 GiB on hosts alike, its start not counted.",
         ("hosts", "plain", "with NUMA", "demanding", "hspace", "plain / hspace"),
         tuple(_speed_row(hosts, decisions) for hosts, decisions in SIZES.items()),
     )
