@@ -139,7 +139,7 @@ class Controllers:
                 _log.info("intent.refused", **told, refusal=applied.refusal)
             else:
                 self._applied += 1
-                _log.info("intent.applied", **told, operation=applied.operation)
+                _log.info("intent.applied", **told, operation=applied.operation, request_id=applied.request_id)
 
     def _expire(self) -> None:
         expired = operations.expire(self._context)

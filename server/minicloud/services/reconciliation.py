@@ -76,7 +76,15 @@ def _apply(ctx: Context, intent: Intent) -> Applied:
         return Applied(intent, None, error.message, error.to_mapping())
     if operation is None and not isinstance(intent, Release):
         return Applied(intent, None, "it no longer applies")
-    return Applied(intent, operation)
+    return Applied(intent, operation, request_id=_request_of(ctx, operation))
+
+
+def _request_of(ctx: Context, operation: str | None) -> str:
+    if operation is None:
+        return ""
+    with ctx.read() as session:
+        row = operations.find(session, operation)
+        return "" if row is None else row.request_id
 
 
 def _act(ctx: Context, intent: Intent) -> str | None:

@@ -210,9 +210,11 @@ class Applied:
 
     :param operation: the operation it queued or moved; None when it was refused, or nothing was to be queued.
     :param refusal: why not: the world had moved on, or the rules forbid it; empty when it was done.
+    :param request_id: of the request behind the operation; empty where there was none.
     """
 
     intent: Intent
     operation: str | None
     refusal: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str = ""
