@@ -39,6 +39,10 @@ mkdir /dev/pts /dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts
 mount --bind /dev/pts/ptmx /dev/ptmx
 mount -t tmpfs tmpfs /dev/shm
+if [ "$3" = huge-pages ]; then
+  mkdir /dev/hugepages
+  mount -t hugetlbfs hugetlbfs /dev/hugepages
+fi
 umount -l "$1/dev"
 hostname "$2"
 ip link set lo up
@@ -62,10 +66,14 @@ cgroup_controllers = []
 
 @dataclass
 class PrivateLibvirtd:
-    """One libvirtd. ``folder`` holds its socket, its log and whatever a test wants its guests to see."""
+    """One libvirtd. ``folder`` holds its socket, its log and whatever a test wants its guests to see.
+
+    :param huge_pages: whether its guests may have the huge pages that this machine has set aside.
+    """
 
     folder: Path
     name: str
+    huge_pages: bool = False
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     _process: subprocess.Popen[bytes] | None = None
 
@@ -95,6 +103,7 @@ class PrivateLibvirtd:
                     *("unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--mount-proc"),
                     *("--fork", "--kill-child=SIGKILL"),
                     *("sh", "-c", _INNER, "private-libvirtd", str(self.folder), self.name),
+                    "huge-pages" if self.huge_pages else "",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
