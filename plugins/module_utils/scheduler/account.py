@@ -113,7 +113,7 @@ class Account:
 
     def obstacles(self) -> tuple[Obstacle, ...]:
         """Which rules refuse how many hosts."""
-        return obstacles_on(self._ask, self._sheet)
+        return obstacles_on(self._ask, self._sheet) if self.refuses else ()
 
     def remedies(self) -> tuple[Remedy, ...]:
         """Where no host would do, the smallest changes of which each would make it fit; see ``remedy``."""
