@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -553,3 +554,38 @@ def test_a_project_asks_for_no_more_than_it_may(full: World) -> None:
         full.create("web")
     with pytest.raises(InputError, match=r"quota\.priority_max"):
         project.set_quota(full.ctx, ADMIN, "default", Quota(priority_max=1001))
+
+
+def test_several_services_take_each_place_once(world: World) -> None:
+    world.fleet("node1", "node2", "node3", cpu=4, ram_mib=8192)
+    for number in range(6):
+        world.running(f"low{number}", cpu=2, ram="512M")
+    services = [replace(world.ctx, fleet=StandingFleet(), creates=Turns()) for _service in range(3)]
+
+    def ask(number: int) -> VmCreation | None:
+        spec = world.spec(f"urgent{number}", cpu=2, ram="512M", scheduling={"priority": 100})
+        try:
+            return vm.create(services[number % 3], ADMIN, spec)
+        except NoCapacityError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [one for one in pool.map(ask, range(8)) if one is not None]
+    victims = [victim["vm"] for one in made for victim in (one.placement or {})["preempts"]]
+    # Six VMs make room for six others, each for one.
+    assert sorted(victims) == [f"vm-{number}" for number in range(101, 107)]
+    assert len(made) == 6
+    for claim in world.claim(20):
+        world.succeed(world.start(claim), "stopped")
+
+    def settle(context: Context) -> None:
+        plan = Plan(plan_all(reconciliation.load(context), fresh=timedelta(seconds=15)))
+        reconciliation.apply(context, plan)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(settle, services))
+    settle(services[0])
+    assert {world.operation(one.operation.id).state for one in made if one.operation} == {"queued"}
+    for name in ("node1", "node2", "node3"):
+        allocated = world.get_host(name).allocated
+        assert (allocated.cpu, allocated.ram_mib) == (4, 1024)

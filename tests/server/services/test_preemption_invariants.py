@@ -129,7 +129,7 @@ class CrowdedFleet(Fleet):
         for name in HOSTS:
             self.world.clock.advance(1)
             self.show(name)
-        for _pass in range(30):
+        for _pass in range(12):
             self.world.clock.advance(400)
             operation.expire(self.world.ctx)
             for claim in self.world.claim(20):
