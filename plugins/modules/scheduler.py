@@ -135,6 +135,7 @@ options:
   claim:
     description:
       - Whether the operation is claimed for this playbook.
+      - A VM for which others have to make room is left to the service, which waits for them; RV(lease) is null then.
     type: bool
     default: false
   reserve:
