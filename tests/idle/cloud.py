@@ -59,14 +59,23 @@ def _furnish(service: Service, hosts: int) -> None:
 def _observe(service: Service, hosts: int) -> None:
     from minicloud.services import observation
     from minicloud.services.opening import open_context
-    from minicloud.services.view.observation import HostObservation
+    from minicloud.services.view.observation import HostObservation, Measurements, NumaObservation
     from minicloud.settings import Settings
 
     context = open_context(Settings(state_dir=service.state))
     try:
         for number in range(1, hosts + 1):
             seen = HostObservation(
-                f"idle{number}", datetime.now(UTC), cpu=1024, ram_mib=4 * 1024**2, disk_bytes=2**44, load=0.0
+                f"idle{number}",
+                datetime.now(UTC),
+                cpu=1024,
+                ram_mib=4 * 1024**2,
+                disk_bytes=2**44,
+                pools={"default": 2**44, "fast": 2**39},
+                numa=(NumaObservation(0, 1024, 4 * 1024**2, 2048),),
+                machines=("pc", "q35"),
+                load=0.0,
+                measured=Measurements(memory=0.25, pressure=0.0, network_mbps=12.5, io_latency_ms=0.75),
             )
             observation.record(context, seen)
     finally:

@@ -108,6 +108,20 @@ def test_what_a_host_reports_is_told(cloud: Cloud) -> None:
     assert fleet.pools.on(0) == {"fast": Pool(10 * GIB, 3 * GIB)}
 
 
+def test_what_vms_are_to_have_of_their_host_is_told(cloud: Cloud) -> None:
+    nodes = (NumaObservation(0, 2, 4096, 1024), NumaObservation(1, 2, 4000))
+    cloud.world.observe("node1", numa=nodes, machines=("pc", "q35"))
+    asked = {"machine": "q35", "numa": 1, "huge_pages": True, "pinned": True}
+    made = cloud.create("fast", cpu=2, scheduling=asked)
+    document = exported(cloud)
+    (vm,) = document["vms"]
+    assert {name: vm[name] for name in asked} == asked
+    fleet = read(document)
+    request = fleet.request_of(made["id"])
+    assert (request.machine, request.numa, request.huge_pages, request.pinned) == ("q35", 1, True, True)
+    assert fleet.nodes_of(made["id"]) == (0,)
+
+
 def test_what_vms_ask_of_each_other_is_told_by_id(cloud: Cloud) -> None:
     cloud.create("cache", labels={"tier": "web"})
     asked = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from minicloud.services.view.observation import NumaObservation
 from minicloud_core.scheduler.policy import BALANCED
 
 from .conftest import Cloud, fields, refused
@@ -355,6 +356,16 @@ def test_vms_that_keep_apart_are_placed_apart_and_then_refused_with_the_rule(clo
     assert near["host"] == first["host"]
 
 
+def test_a_vm_is_what_it_asked_to_be(cloud: Cloud) -> None:
+    nodes = (NumaObservation(0, 2, 4096, 1024), NumaObservation(1, 2, 4096))
+    cloud.world.observe("node2", numa=nodes, machines=("pc-q35-7.2", "q35"))
+    asked = {"machine": "q35", "numa": 1, "huge_pages": True, "pinned": True}
+    made = cloud.create("fast", cpu=2, scheduling=asked)
+    assert (made["host"], cloud.get("/v1/vms/fast")["scheduling"]) == ("node2", asked)
+    order = cloud.world.claim_one().order
+    assert {name: order[name] for name in asked} == {**asked, "numa": [0]}
+
+
 def test_what_is_wrong_with_a_place_is_refused_by_its_path(cloud: Cloud) -> None:
     before = cloud.rows()
     wrong: list[tuple[dict[str, Any], str]] = [
@@ -364,6 +375,8 @@ def test_what_is_wrong_with_a_place_is_refused_by_its_path(cloud: Cloud) -> None
         ({"affinity": ["tier=a"], "anti_affinity": ["tier=a"]}, "scheduling.anti_affinity"),
         ({"spread": ["rack"]}, "scheduling.spread.0"),
         ({"priority": 1001}, "scheduling.priority"),
+        ({"machine": "microvm"}, "scheduling.machine"),
+        ({"numa": 2}, "scheduling.numa"),
     ]
     for asked, field in wrong:
         body = {"name": "db1", "scheduling": asked}

@@ -295,6 +295,26 @@ def test_who_is_no_administrator_is_told_that_it_takes_one(run: Run) -> None:
         assert "administrator" in ended.err
 
 
+def test_a_host_shows_what_it_reported(run: Run) -> None:
+    shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in run("host", "show", "idle1").out.splitlines()}
+    assert shown["pools"].endswith(", fast 512 GiB")
+    assert shown["numa"] == "0: 1024 CPUs, 4096 GiB (2 GiB in huge pages)"
+    assert shown["measured"] == "memory 25%, waiting for a CPU 0%, network 12 Mbit/s, disks answer in 0.8 ms"
+    assert "images" not in shown
+
+
+def test_a_vm_asks_for_a_machine_a_node_and_huge_pages(run: Run) -> None:
+    words = ["--machine", "q35", "--numa", "1", "--pinned", "--huge-pages"]
+    made = run("vm", "create", new(), *words, "-o", "json")
+    assert made.code == 0, made.err
+    assert made.json["scheduling"] == {"machine": "q35", "numa": 1, "pinned": True, "huge_pages": True}
+    shown = run("vm", "show", made.json["id"]).out
+    assert next(line for line in shown.splitlines() if line.startswith("scheduling")).split()[1:] == words
+    refused = run("vm", "create", new(), "--machine", "pc-q35-7.2")
+    assert refused.code != 0
+    assert "machine type pc-q35-7.2 wanted, it offers pc, q35" in refused.err
+
+
 def test_a_host_is_registered_with_what_the_scheduler_is_told(run: Run) -> None:
     told = ["--dedicated", "default", "--idle-watts", "90", "--max-watts", "300", "--bandwidth", "1000"]
     made = run("host", "register", "idle9", "--address", "192.0.2.9", *told, "-o", "json")
