@@ -47,11 +47,13 @@ def _show_hosts(session: Session, hosts: Any) -> None:
 def _show_items(session: Session, items: Any) -> None:
     """The VMs of a batch of which nothing is made."""
     if isinstance(items, Sequence):
-        rows = [
-            (str(item.get("name")), str((item.get("error") or {}).get("message") or f"is there, on {item.get('host')}"))
-            for item in items
-        ]
-        _show_table(session, ("vm", "why not"), rows)
+        _show_table(session, ("vm", "would go to", "why not"), [_item_row(item) for item in items])
+
+
+def _item_row(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    error = item.get("error") or {}
+    host = item.get("host") or (error.get("details") or {}).get("host")
+    return str(item.get("name")), str(host or ""), str(error.get("message") or "it is there already")
 
 
 def _show_differences(session: Session, differences: Any) -> None:

@@ -144,7 +144,7 @@ def _nothing_made(made: BatchCreation) -> BatchError:
     """Why nothing was made, VM by VM."""
     errors = [(item.name, item.error) for item in made.items if item.error is not None]
     own = [(name, error) for name, error in errors if not isinstance(error, BatchError)]
-    told = "; ".join(f"{name}: {error.message}" for name, error in own or errors)
+    told = "; ".join(f"{name}: {error.title}" for name, error in own or errors)
     return BatchError(
         f"{len(own)} of {len(made.items)} VMs may not be made, so none is: {told}",
         hint=next((error.hint for _name, error in own if error.hint), ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from minicloud_core.model.batch import BatchSpec
 from minicloud_core.model.errors import BatchError, MinicloudError
@@ -13,6 +14,8 @@ from .admission import Admission, Admitted, Asked, Decided
 from .placement_record import Refusal
 from .view.vm import VmCreation
 from .vm_wish import VmWish, vm_id
+
+_WHY: Final = "that one's own problem says why"
 
 
 def decide(admission: Admission, batch: BatchSpec, wishes: Sequence[VmWish], *, first: int) -> dict[str, Decided]:
@@ -51,11 +54,11 @@ def _examine(
     found: dict[str, Asked | VmCreation | MinicloudError] = {}
     for group, members in batch.units():
         looked_at = {name: _examine_one(admission, *wishes[name]) for name in members}
-        failing = next(((name, one) for name, one in looked_at.items() if isinstance(one, MinicloudError)), None)
+        failing = next((name for name, one in looked_at.items() if isinstance(one, MinicloudError)), None)
         for name, one in looked_at.items():
             if failing is not None and isinstance(one, Asked):
                 admission.ledger.refund(one.wish, one.image)
-                found[name] = _torn(group, *failing)
+                found[name] = _torn(group, failing)
             else:
                 found[name] = one
     return found
@@ -94,37 +97,26 @@ def _place(admission: Admission, batch: BatchSpec, asked: Mapping[str, Asked]) -
 def _refuse(left: LeftOut, decision: BatchDecision, asked: Mapping[str, Asked]) -> Iterator[tuple[str, Decided]]:
     """What is told to a VM that found no host, and to those that were to be placed with it."""
     wish = asked[left.because].wish
-    refusal = Refusal.of(wish, decision.decisions[left.because])
-    yield wish.spec.name, refusal
+    yield wish.spec.name, Refusal.of(wish, decision.decisions[left.because])
     for vm in left.vms:
         if vm != left.because:
-            yield asked[vm].wish.spec.name, _torn(left.group, wish.spec.name, refusal.error)
+            yield asked[vm].wish.spec.name, _torn(left.group, wish.spec.name)
 
 
-def _torn(group: str | None, failing: str, error: MinicloudError) -> BatchError:
-    return BatchError(
-        f"group {group} is made whole or not at all, and {failing} may not be: {error.message}",
-        hint=error.hint,
-        details={"group": group, "because": failing},
-    )
+def _torn(group: str | None, failing: str) -> BatchError:
+    message = f"group {group} is made whole or not at all, and {failing} may not be"
+    return BatchError(message, hint=_WHY, details={"group": group, "because": failing})
 
 
 def _all_or_none(decided: Mapping[str, Decided]) -> dict[str, Decided]:
     """Where one may not be, nobody is new."""
-    failing = next(((name, error) for name, error in map(_error, decided.items()) if error is not None), None)
+    failing = next((name for name, one in decided.items() if isinstance(one, (Refusal, MinicloudError))), None)
     if failing is None:
         return dict(decided)
-    name, error = failing
-    message = f"nothing of the batch is made unless all of it may be, and {name} may not be: {error.message}"
+    message = f"the batch is made whole or not at all, and {failing} may not be"
     return {
-        other: BatchError(message, hint=error.hint, details={"because": name, "host": one.host})
+        name: BatchError(message, hint=_WHY, details={"because": failing, "host": one.host})
         if isinstance(one, Admitted)
         else one
-        for other, one in decided.items()
+        for name, one in decided.items()
     }
-
-
-def _error(item: tuple[str, Decided]) -> tuple[str, MinicloudError | None]:
-    name, one = item
-    error = one.error if isinstance(one, Refusal) else one
-    return name, error if isinstance(error, MinicloudError) else None

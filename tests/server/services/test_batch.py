@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -320,6 +322,26 @@ def test_a_batch_that_another_service_overtakes_is_decided_again(world: World, m
     assert set(hosts_of(made).values()) == {"node2"}
     assert (made.created, made.refused, len(seen)) == (2, 1, 2)
     assert world.get_host("node1").allocated.cpu == 4
+
+
+def test_batches_and_creates_at_once_share_the_hosts_and_the_names(world: World) -> None:
+    world.fleet("node1", "node2", "node3", cpu=1)
+
+    def together(prefix: str) -> BatchCreation:
+        vms = [big(f"{prefix}{number}", 1) for number in range(4)]
+        return create(world, [*vms, big("shared", 1)], [{"name": prefix, "vms": [f"{prefix}0", f"{prefix}1"]}])
+
+    calls = [partial(together, prefix) for prefix in "abcd"]
+    calls += [partial(world.create, f"single{number}", cpu=1, ram=64) for number in range(6)]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        ends = [future.exception() for future in [pool.submit(call) for call in calls]]
+    assert {type(end) for end in ends} <= {type(None), BatchError, NoCapacityError}, ends
+    there = names(world)
+    assert len(there) == len(set(there)) == 12
+    assert [world.get_host(name).allocated.cpu for name in ("node1", "node2", "node3")] == [4, 4, 4]
+    for prefix in "abcd":
+        assert (f"{prefix}0" in there) == (f"{prefix}1" in there)
+    assert promised(kept(world)) == promised(fresh(world))
 
 
 def fresh(world: World) -> Fleet:
