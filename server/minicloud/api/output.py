@@ -152,7 +152,7 @@ class PlacementRecord(Shape):
 
     Where no host would do, ``host``, ``vm`` and ``operation`` are null. ``name`` and ``project`` are the VM's, or would
     have been, and ``actor`` is who asked for it on the request ``request_id``. ``ended_at`` is when the VM was deleted,
-    null while it is not.
+    null while it is not. ``preempts`` are the VMs that had to make room for it, each with its priority.
     """
 
     id: int
@@ -166,6 +166,7 @@ class PlacementRecord(Shape):
     policy: str
     policy_version: str | None
     request: dict[str, Any]
+    preempts: list[dict[str, Any]]
     actor: str
     request_id: str
 

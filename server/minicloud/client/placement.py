@@ -27,6 +27,7 @@ class PlacementRecord(TypedDict, total=False):
     policy: str
     policy_version: str | None
     request: dict[str, Any]
+    preempts: list[dict[str, Any]]
     actor: str
     request_id: str
     decision: dict[str, Any]

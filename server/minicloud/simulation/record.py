@@ -21,6 +21,7 @@ class Record:
     :param at: when, in Unix seconds.
     :param ended_at: when the VM was deleted; None while it is not.
     :param policy: the policy that decided, and its ``version``, which old decisions have not.
+    :param preempts: the VMs that made room for it.
     """
 
     vm: str | None
@@ -32,6 +33,7 @@ class Record:
     policy: str
     version: str | None
     request: Request
+    preempts: tuple[str, ...] = ()
 
 
 def read_record(row: Mapping[str, Any]) -> Record:
@@ -49,6 +51,7 @@ def read_record(row: Mapping[str, Any]) -> Record:
         policy=row["policy"],
         version=row["policy_version"],
         request=read_request({"project": row["project"], "vm": row["vm"], **row["request"]}),
+        preempts=tuple(victim["vm"] for victim in row.get("preempts") or ()),
     )
 
 

@@ -16,6 +16,8 @@ from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.obstacle import Obstacle
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import Policy
+from minicloud_core.scheduler.preemption import left_behind, name_of_disks
+from minicloud_core.scheduler.request import Request
 
 from .record import Record
 
@@ -95,16 +97,24 @@ def retry(fleet: Fleet, records: Sequence[Record], bench: Bench, *, last: int | 
 
 
 def _retry(record: Record, other: Scheduler, deciding: Scheduler | None, now: float) -> Retrial:
-    chosen = other.choose_scored(record.request, now=now)
-    host, score = (None, None) if chosen is None else chosen
+    chosen = _choose(other, record.request, now)
+    host, score = chosen or (None, None)
+    again = None if deciding is None else _choose(deciding, record.request, now)
     return Retrial(
         record,
         host,
         score,
-        again=None if deciding is None else deciding.choose(record.request, now=now),
+        again=None if again is None else again[0],
         known=deciding is not None,
         obstacles=() if chosen is not None else other.obstacles(record.request, now=now),
     )
+
+
+def _choose(scheduler: Scheduler, request: Request, now: float) -> tuple[str, float] | None:
+    """The host with its score, perhaps one that others have to leave; None when none will do."""
+    chosen = scheduler.choose_scored(request, now=now)
+    plan = scheduler.preempt(request, now=now) if chosen is None else None
+    return chosen if plan is None else (plan.host, plan.score)
 
 
 class _Past:
@@ -117,17 +127,30 @@ class _Past:
     def let_go(self, at: float) -> None:
         """Take those out that were deleted by then."""
         while self._ends and self._ends[0][0] <= at:
-            self._take_out(heappop(self._ends)[1])
+            vm = heappop(self._ends)[1]
+            self._take_out(vm)
+            self._take_out(name_of_disks(vm))
 
     def house(self, record: Record, scheduler: Scheduler) -> None:
         """Give a VM its room; one that was somewhere else has moved. A host that is gone has taken its room along."""
         if record.vm is None:
             return
         self._take_out(record.vm)
+        for vm in record.preempts:
+            self._turn_off(vm)
         if record.host in self._fleet.rows:
             scheduler.take(record.vm, record.host, record.request)
         if record.ended_at is not None:
             heappush(self._ends, (record.ended_at, record.vm))
+
+    def _turn_off(self, vm: str) -> None:
+        """One that made room leaves its disks; when it has room again, the record says what it takes beside them."""
+        host = self._fleet.where(vm)
+        if host is not None:
+            remains = left_behind(self._fleet.request_of(vm))
+            self._take_out(vm)
+            self._take_out(name_of_disks(vm))
+            self._fleet.add(name_of_disks(vm), host, remains)
 
     def _take_out(self, vm: str) -> None:
         if self._fleet.where(vm) is not None:

@@ -63,6 +63,7 @@ class Record:
     """A decision without what it says of each host, and whom it was made for.
 
     :param vm: None where no host would do, as is ``operation``.
+    :param preempts: the VMs that had to make room for it, each with its priority.
     :param ended_at: when the VM was deleted; None while it is not, or where there is none.
     """
 
@@ -74,6 +75,7 @@ class Record:
     policy: str
     policy_version: str | None
     request: dict[str, Any]
+    preempts: list[Any]
     name: str
     project: str
     actor: str
@@ -107,6 +109,7 @@ _RECORDS: Final = (
         PlacementRow.decision["policy_version"].as_string(),
         # Picked out by the database: all that is said of each host would be most of what is read.
         PlacementRow.decision["request"],
+        PlacementRow.decision["preempts"],
         _NAME,
         _PROJECT,
         func.coalesce(OperationRow.actor, PlacementRow.actor),

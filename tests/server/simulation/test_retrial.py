@@ -20,6 +20,7 @@ from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView
 from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.policy import BALANCED, PACK, POLICIES, SPREAD, Policy
+from minicloud_core.scheduler.priority import Precedence
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.spread import Spread
 
@@ -53,6 +54,21 @@ def test_a_refusal_comes_with_what_refuses() -> None:
     (difference,) = found.differences
     assert (found.refused, difference.host, difference.by_policy) == (1, None, True)
     assert [(obstacle.rule, obstacle.hosts) for obstacle in difference.obstacles] == [("memory", 3)]
+
+
+def test_who_made_room_is_off_and_comes_back() -> None:
+    """The record says who left, what they left behind, and when they had room again."""
+    strict = replace(PACK, name="strict", limits=replace(PACK.limits, cpu_overcommit=1.0), preemption=Precedence(10, 5))
+    host, known = replace(HOSTS[2], disk_bytes=100), {strict.version: strict}
+    low = record(1, "c", policy=strict, cpu=4, disk_bytes=60)
+    high = replace(record(2, "c", policy=strict, cpu=4, priority=10, ended=3.0, disk_bytes=30), preempts=("vm-1",))
+    back = replace(record(4, "c", policy=strict, cpu=4, ended=5.0), vm="vm-1")
+    last = record(6, "c", policy=strict, cpu=4, disk_bytes=100)
+    found = compared([host], [low, high, back, last], strict, known=known)
+    assert (found.decisions, found.same, found.differences) == (4, 4, [])
+    too_much = replace(back, at=3.5, request=replace(back.request, disk_bytes=41))
+    found = compared([host], [low, high, too_much], strict, known=known)
+    assert [one.record for one in found.differences] == [too_much]
 
 
 def test_what_was_refused_is_asked_again() -> None:

@@ -33,6 +33,7 @@ class RecordView:
     :param actor: who asked, on the request ``request_id``.
     :param ended_at: when the VM was deleted; None while it is not, or where there is none.
     :param request: what had been asked for, as the decision has it.
+    :param preempts: the VMs that had to make room for it, as the decision has them.
     """
 
     id: int
@@ -46,6 +47,7 @@ class RecordView:
     policy: str
     policy_version: str | None
     request: Mapping[str, Any]
+    preempts: tuple[Mapping[str, Any], ...]
     actor: str
     request_id: str
 
@@ -80,5 +82,6 @@ def show_decision(row: Record, decision: Mapping[str, Any]) -> DecisionView:
 
 
 def _said(row: Record) -> dict[str, Any]:
-    known = vars(row)
-    return {"id": row.number, **{name: value for name, value in known.items() if name != "number"}}
+    known = {name: value for name, value in vars(row).items() if name != "number"}
+    # Decisions older than preemption do not say.
+    return {"id": row.number, **known, "preempts": tuple(row.preempts or ())}
