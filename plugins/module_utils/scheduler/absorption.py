@@ -82,7 +82,7 @@ class Absorption:
         self._doubts: dict[Footprint, list[int]] = {}
         self._spares: dict[Footprint, Integers] = {}
         self._seen, self._stood = -1, (-1, (0.0, 0))
-        self._turnover = 0, 0
+        self._arrived = 0, 0, 0
         # The last answer, to be given again.
         self._asked: tuple[int, Footprint] | None = None
         self._ample = False
@@ -98,20 +98,24 @@ class Absorption:
     def _surely(self, request: Request) -> bool:
         """Whether that is so whatever came of the changes since the last count.
 
-        One change takes no more from all rooms, and adds no more to what any host needs, than twice the VM's chunks,
-        and what rounding to a size may cost: that size. A host on which the first VM comes to lie needs its room too.
+        A VM that comes takes its chunks from all rooms, and what rounding to a size may cost: that size; and its host
+        then needs no more than twice its chunks. One that goes gives its room to its host and to all rooms alike. A
+        host on which the first VM comes to lie needs its room too.
         """
         fleet = self._board.fleet
-        changes = fleet.version - self._seen
-        if self._seen < 0 or self._stood != self._standing() or not changes:
+        arrivals, cpu, ram_mib = (now - then for now, then in zip(self._arrivals(), self._arrived, strict=True))
+        if self._seen in (-1, fleet.version) or self._stood != self._standing():
             return False
-        cpu, ram_mib = fleet.turnover_cpu - self._turnover[0], fleet.turnover_ram - self._turnover[1]
-        chunks = int(cpu * self._thread) * _CHUNKS // self._cpu_unit + ram_mib * _CHUNKS // self._ram_unit + 4 * changes
+        of_cpu, of_ram = int(cpu * self._worth()) * _CHUNKS // self._cpu_unit, ram_mib * _CHUNKS // self._ram_unit
+        chunks = of_cpu + of_ram + 2 * arrivals
         footprint = self._footprint(request)
         spare = self._spares.get(footprint)
         if spare is None:
             spare = self._spares[footprint] = self._spare(footprint)
-        return bool((spare >= 4 * chunks + 2 * changes * self._least[: len(spare)]).all())
+        return bool((spare >= 3 * chunks + arrivals * self._least[: len(spare)]).all())
+
+    def _arrivals(self) -> tuple[int, int, int]:
+        return self._board.fleet.arrivals, self._board.fleet.arrived_cpu, self._board.fleet.arrived_ram
 
     def _spare(self, footprint: Footprint) -> Integers:
         """By how much more than enough was left at the last count, if every host had something on it: by the sizes
@@ -126,7 +130,11 @@ class Absorption:
 
     def _largest(self) -> Footprint:
         """The most that one VM has taken, ever."""
-        return self._board.fleet.largest_cpu * self._thread / GRAINS, self._board.fleet.largest_ram
+        return self._board.fleet.largest_cpu * self._worth() / GRAINS, self._board.fleet.largest_ram
+
+    def _worth(self) -> float:
+        """What a virtual CPU may displace at the most: one, unless any ever had a thread for itself."""
+        return self._thread if self._board.fleet.pins else 1.0
 
     @property
     def short(self) -> bool:
@@ -212,7 +220,7 @@ class Absorption:
         self._doubts.clear()
         self._spares.clear()
         self._seen, self._stood = board.fleet.version, self._standing()
-        self._turnover = board.fleet.turnover_cpu, board.fleet.turnover_ram
+        self._arrived = self._arrivals()
 
     def _doubtful(self, request: Request) -> list[int]:
         """The sizes of pieces of which a request may leave too little room, depending on its host."""

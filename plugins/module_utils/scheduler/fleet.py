@@ -70,8 +70,8 @@ class Fleet:
         self._forgotten = 0
         # Counts changes of what rules that stand say, whatever VMs come and go.
         self.state_version = 0
-        # Grains and MiB that VMs have taken or given back, ever, and the most that one has.
-        self.turnover_cpu, self.turnover_ram = 0, 0
+        # VMs that ever came, the grains and MiB that they took, and the most that one did.
+        self.arrivals, self.arrived_cpu, self.arrived_ram = 0, 0, 0
         self.largest_cpu, self.largest_ram = 0, 0
         self._read_used()
         self._read_room()
@@ -271,7 +271,8 @@ class Fleet:
         self._note_stand(row)
 
     def _count(self, row: int, request: Request, nodes: tuple[int, ...], sign: int) -> None:
-        self._turn_over(request.cpu_grains, request.ram_mib)
+        if sign > 0:
+            self._note_arrival(request.cpu_grains, request.ram_mib)
         self.cpu_used[row] += sign * request.cpu_grains
         self.ram_used[row] += sign * request.ram_mib
         self.disk_used[row] += sign * request.disk_bytes
@@ -293,9 +294,10 @@ class Fleet:
             self.node_huge_used[row, node] += sign * ram_mib * request.huge_pages
         self._note(row)
 
-    def _turn_over(self, cpu: int, ram_mib: int) -> None:
-        self.turnover_cpu += cpu
-        self.turnover_ram += ram_mib
+    def _note_arrival(self, cpu: int, ram_mib: int) -> None:
+        self.arrivals += 1
+        self.arrived_cpu += cpu
+        self.arrived_ram += ram_mib
         self.largest_cpu = max(self.largest_cpu, cpu)
         self.largest_ram = max(self.largest_ram, ram_mib)
 
