@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from minicloud.client import ApiError
 from minicloud.client.vm import Vm
 
 from .batch import finish_batch
@@ -358,14 +360,26 @@ def explain(
     history: Annotated[bool, typer.Option("--history", help="Also where it was before, newest first.")] = False,
     output: OutputOption = None,
 ) -> None:
-    """Say why a VM is where it is: each host with its score, or with what refused it."""
+    """Say why a VM is where it is, or was never made: each host with its score, or with what refused it."""
     session = session_of(ctx, output)
-    placements = list(session.client.vms.placements(vm))
+    try:
+        placements = list(session.client.vms.placements(vm))
+    except ApiError as error:
+        missing = error.status == HTTPStatus.NOT_FOUND
+        placements = _refusals(session, vm, most=None if history else 1) if missing else []
+        if not placements:
+            raise
     if session.json:
         print_json(placements)
         return
     for placement in placements[: None if history else 1]:
         show_placement(session, placement["decision"])
+
+
+def _refusals(session: Session, name: str, *, most: int | None) -> list[dict[str, Any]]:
+    """The decisions that found no host for a VM of that name, the newest first."""
+    found = session.client.placements.list(name=name, refused=True, most=most)
+    return [dict(session.client.placements.get(one["id"])) for one in found]
 
 
 def show_dry_run(session: Session, answer: Vm) -> None:

@@ -126,6 +126,10 @@ def test_what_was_refused_can_be_asked_for_later(run: Run, tmp_path: Path) -> No
     line = run("placement", "list", "--name", name).out.splitlines()[1]
     assert "nowhere" in line
     assert run("placement", "show", "999999999").code == 3
+    (told,) = run("vm", "explain", name, "-o", "json").json
+    assert (told["id"], told["vm"]) == (record["id"], None)
+    assert "it would fit:" in run("vm", "explain", name).out
+    assert run("vm", "explain", f"{name}-never").code == 3
     policy = written(tmp_path, "name: one\nfilters: [cpu]\nweights: {}\n")
     tried = run("policy", "test", str(policy), "--last", "1", "-o", "json").json
     assert (tried["decisions"], tried["accepted"], tried["by_policy"]) == (1, 1, 1)
