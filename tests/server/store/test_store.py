@@ -59,8 +59,10 @@ def test_a_moment_without_a_zone_is_refused(store: Store) -> None:
 
 
 def test_foreign_keys_are_enforced(store: Store) -> None:
+    columns = "vm, host, cpu, ram_mib, disk_bytes, created_at"
+    share = text(f"INSERT INTO allocations ({columns}) VALUES ('vm-1', 'nowhere', 1, 1, 1, :now)")
     with pytest.raises(IntegrityError), store.write() as session:
-        session.execute(text("INSERT INTO allocations VALUES ('vm-1', 'nowhere', 1, 1, 1, :now)"), {"now": NOW})
+        session.execute(share, {"now": NOW})
 
 
 def test_sqlite_survives_a_power_cut_and_waits_for_its_turn(tmp_path: Path) -> None:
