@@ -8,22 +8,27 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
-from minicloud.services import admission, allocation, creation, host, operation, project, vm
+from minicloud.services import admission, allocation, creation, host, operation, project, reservation, vm
 from minicloud.services.context import Context, Idempotency
+from minicloud.services.reservation_wish import ReservationWish
 from minicloud.services.standing_fleet import StandingFleet
 from minicloud.services.turn import Turns
 from minicloud.services.view.operation import OperationView
 from minicloud.services.view.project import Quota
+from minicloud.services.view.reservation import ReservationView
 from minicloud.services.view.vm import VmCreation
 from minicloud.services.vm_wish import VmWish
-from minicloud_core.model.errors import NoCapacityError, QuotaError
+from minicloud.store import allocation as allocations
+from minicloud_core.model.errors import ConflictError, NoCapacityError, QuotaError
+from minicloud_core.model.reservation import parse_reservation
 from minicloud_core.model.vm import VmSpec
 from minicloud_core.scheduler.pipeline import Scheduler
 
-from tests.server.world import ADMIN, LEASE, World
+from tests.server.world import ADMIN, LEASE, FixedClock, World
 
 Answer = TypeVar("Answer")
 
@@ -258,7 +263,8 @@ def touch(world: World, name: str) -> None:
 def elsewhere(world: World) -> World:
     """Another service on the same database."""
     other = World.__new__(World)
-    other.ctx, other.clock = replace(world.ctx, creates=Turns(), reservations=Turns(), fleet=StandingFleet()), world.clock
+    other.ctx = replace(world.ctx, creates=Turns(), reservations=Turns(), fleet=StandingFleet())
+    other.clock = world.clock
     return other
 
 
@@ -275,3 +281,78 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.005)
+
+
+def test_a_crowd_that_reserves_uses_and_creates_fills_hosts_and_not_beyond(world: World) -> None:
+    world.fleet("node1", "node2", "node3", cpu=1, ram_mib=8192)
+    ahead = elsewhere(world)
+    # Two services, one of whose clocks is ahead: it takes for over what the other has held.
+    ahead.ctx = replace(ahead.ctx, clock=FixedClock(world.clock.now() + timedelta(seconds=60)))
+    rooms = [reserve(world, ttl=30)[0] for _time in range(6)]
+    calls: list[Callable[[], object]] = []
+    for number, room in enumerate(rooms):
+        spec = world.spec(f"in{number}", ram=64)
+        calls.append(lambda spec=spec, room=room: vm.create(world.ctx, ADMIN, spec, reservation=room.id))  # type: ignore[misc]
+        calls.append(lambda number=number: ahead.create(f"vm{number}", ram=64))  # type: ignore[misc]
+        calls.append(lambda: reserve(ahead, ttl=600))
+        calls.append(lambda: reserve(world, ttl=600))
+    answers = at_once(calls)
+    errors = [one for one in answers if isinstance(one, Exception)]
+    assert all(isinstance(error, (NoCapacityError, ConflictError)) for error in errors), errors
+    with world.ctx.read() as session:
+        promised = allocations.totals(session, world.clock.now())
+    # One thread a host, four virtual CPUs each; by the clock that is behind, which counts the most.
+    assert {name: share[1] for name, share in promised.items()} == {"node1": 4, "node2": 4, "node3": 4}
+    held = reservation.list(world.ctx, ADMIN, state="held", limit=100).items
+    assert len(held) + len(vm.list(world.ctx, ADMIN).items) == 12
+
+
+def test_reservations_that_wait_together_are_admitted_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fleet("node1", "node2", cpu=1)
+    gate, sizes, admit = threading.Event(), [], reservation.admit
+
+    def slow(ctx: Context, wishes: Sequence[ReservationWish]) -> object:
+        sizes.append(len(wishes))
+        if len(sizes) == 1:
+            gate.wait(10)
+        return admit(ctx, wishes)
+
+    monkeypatch.setattr(reservation, "admit", slow)
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(reserve, world, ttl=60)
+        wait_for(lambda: sizes == [1])
+        crowd = [pool.submit(reserve, world, ttl=60) for _number in range(9)]
+        wait_for(lambda: world.ctx.reservations.waiting == 9)
+        gate.set()
+        ends = [future.exception() for future in crowd]
+        assert first.result()[0].state == "held"
+    assert sizes == [1, 9]
+    assert Counter(type(end) for end in ends) == {type(None): 7, NoCapacityError: 2}
+
+
+# SQLite has one writer: there, nobody can come between.
+@ON_POSTGRES
+def test_a_reservation_that_another_service_overtakes_is_decided_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fleet("node1", "node2", cpu=1)
+    project.create(world.ctx, ADMIN, "rivals", Quota())
+    rival, real, seen = elsewhere(world), StandingFleet.scheduler, []
+
+    def overtake(fleet: StandingFleet, *arguments: Any) -> Scheduler:
+        scheduler = real(fleet, *arguments)
+        if fleet is not world.ctx.fleet:
+            return scheduler
+        seen.append(fleet)
+        if len(seen) == 1:
+            reserve(rival, ttl=60, project="rivals", cpu=4, host="node1")
+        return scheduler
+
+    monkeypatch.setattr(StandingFleet, "scheduler", overtake)
+    assert reserve(world, ttl=60)[0].host == "node2"
+    assert world.get_host("node1").allocated.cpu == 4
+
+
+def reserve(world: World, *, project: str | None = None, **body: Any) -> list[ReservationView]:
+    spec = parse_reservation({"ram": 64, **body})
+    return [one.reservation for one in reservation.create(world.ctx, ADMIN, [spec], project=project)]

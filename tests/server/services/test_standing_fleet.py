@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minicloud.services import host, operation, project, vm
+from minicloud.services import host, operation, project, reservation, vm
 from minicloud.services.policy import FixedPolicy
 from minicloud.services.snapshot import Snapshot, take_snapshot
 from minicloud.services.standing_fleet import StandingFleet
 from minicloud.services.view.operation import Outcome
 from minicloud.services.view.project import Quota
+from minicloud.services.view.reservation import ReservationView
 from minicloud_core.model.errors import InputError, MinicloudError, NoCapacityError
+from minicloud_core.model.reservation import parse_reservations
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.policy import BALANCED
 
@@ -54,6 +56,7 @@ class Life:
         deeds: list[Callable[[], object]] = [
             self.create, self.create, self.create, self.finish, self.finish, self.delete,
             self.migrate, self.cordon, self.resize, self.join,
+            self.reserve, self.reserve, self.use, self.release, self.wait, self.sweep,
         ]  # fmt: skip
         try:
             self.random.choice(deeds)()
@@ -97,6 +100,29 @@ class Life:
     def resize(self) -> None:
         self.world.observe(self.random.choice(NODES), cpu=self.random.choice((2, 4, 8)), load=self.random.random())
 
+    def reserve(self) -> None:
+        bodies = [{"ram": 64, "ttl": self.random.choice((30, 150, 500))} for _one in range(self.random.choice((1, 3)))]
+        reservation.create(self.world.ctx, ADMIN, parse_reservations(bodies), listed=True)
+
+    def use(self) -> None:
+        self.made += 1
+        held = self._held()
+        spec = self.world.spec(f"vm{self.made}", ram=64)
+        vm.create(self.world.ctx, ADMIN, spec, reservation=self.random.choice(held).id if held else "rsv-none")
+
+    def release(self) -> None:
+        for one in self._held()[:1]:
+            reservation.release(self.world.ctx, ADMIN, one.id)
+
+    def _held(self) -> tuple[ReservationView, ...]:
+        return reservation.list(self.world.ctx, ADMIN, state="held").items
+
+    def wait(self) -> None:
+        self.world.clock.advance(self.random.choice((1, 29, 31)))
+
+    def sweep(self) -> None:
+        reservation.expire(self.world.ctx)
+
     def join(self) -> None:
         if self.random.random() < 0.2:
             self.world.host(f"node{self.random.randint(6, 8)}")
@@ -107,7 +133,7 @@ def test_what_is_kept_is_what_is_there(world: World, seed: int) -> None:
     world.fleet(*NODES)
     project.create(world.ctx, ADMIN, "other", Quota())
     life, standing = Life(world, seed), StandingFleet()
-    for _step in range(60):
+    for _step in range(80):
         life.act()
         # The world's own fleet places and takes; the other one only ever looks.
         truth = picture(fresh(world).fleet)
