@@ -32,8 +32,9 @@ def read_images(connection: libvirt.virConnect) -> tuple[str, ...] | None:
     """Names of the images that lie on the host; None where its cache is no pool, or cannot be read now."""
     try:
         pool = connection.storagePoolLookupByName(IMAGE_POOL)
-        # libvirt knows what was there when it last looked.
-        pool.refresh(0)
+        # libvirt knows what was there when it last looked, which it does not do while somebody writes there.
+        with suppress(libvirt.libvirtError):
+            pool.refresh(0)
         return images_among(pool.listVolumes())
     except libvirt.libvirtError:
         return None

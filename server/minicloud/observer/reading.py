@@ -14,7 +14,7 @@ from minicloud_core.model.vm import DEFAULT_POOL
 from minicloud.services.view.observation import DomainObservation, HostObservation, NumaObservation
 
 from .capabilities import read_machines, read_numa
-from .demand import Demand, read_counters
+from .demand import Counters, Demand, read_counters
 from .domain import DomainFacts, observe_domain, read_facts
 from .pool import read_images, read_pools
 from .processor import read_cpu_features
@@ -25,14 +25,19 @@ _STATISTICS = (
     | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
     | libvirt.VIR_DOMAIN_STATS_VCPU
     | libvirt.VIR_DOMAIN_STATS_BALLOON
-    | libvirt.VIR_DOMAIN_STATS_INTERFACE
-    | libvirt.VIR_DOMAIN_STATS_BLOCK
 )
+_COUNTERS = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_INTERFACE | libvirt.VIR_DOMAIN_STATS_BLOCK
+# A domain whose monitor is busy, or hangs, tells less instead of holding everybody up.
+_NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+# Of a guest that is off libvirt would look at its disks' files instead, wherever they are.
+_RUNNING = _NOWAIT | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
 Records = list[tuple[libvirt.virDomain, dict[str, Any]]]
 # Everything cached is read afresh so often, in seconds, in case an event was lost. So is what changes slowly.
 _FORGET_AFTER = 60.0
 # Addresses come and go without an event; asking for them costs a call for each network.
 _LEASES_AFTER = 4.0
+# What guests use is asked for no more often, however many events there are: QEMU is asked for every disk.
+_DEMAND_AFTER = 4.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Reader:
     _facts_since: float = 0.0
     _leases: dict[str, set[str]] = field(default_factory=dict)
     _leases_at: float = float("-inf")
+    _demand_at: float = float("-inf")
 
     def forget(self, uuid: str) -> None:
         """A domain changed: read its XML again. May be called from any thread."""
@@ -96,8 +102,7 @@ class Reader:
         """
         machine = self._machine = self._machine or self._read_machine()
         build = self._read_build(machine)
-        records = self._read_statistics()
-        self.use = self._use_after(machine, records)
+        self.use = self._measure(machine)
         return HostObservation(
             host=self.host,
             at=now,
@@ -116,7 +121,7 @@ class Reader:
             images=build.images,
             load=self.use.load.value,
             measured=self.use.demand.measured,
-            domains=self._observe_domains(records),
+            domains=self._read_domains(),
         )
 
     def _read_machine(self) -> Machine:
@@ -149,11 +154,18 @@ class Reader:
         spare = sum(int(kib.get(name, 0)) for name in ("free", "buffers", "cached"))
         return min(1.0, max(0.0, 1.0 - spare / int(kib["total"])))
 
-    def _use_after(self, machine: Machine, records: Records) -> Use:
+    def _measure(self, machine: Machine) -> Use:
+        load, demand = self.use.load.after(self._read_cpu_times()), self.use.demand
+        if time.monotonic() - self._demand_at >= _DEMAND_AFTER:
+            self._demand_at = time.monotonic()
+            counters = self._read_counters()
+            demand = demand.after(time.monotonic(), counters, memory=self._read_memory(), threads=machine.cpu)
+        return Use(load, demand)
+
+    def _read_counters(self) -> dict[str, Counters]:
+        records: Records = self.connection.getAllDomainStats(_COUNTERS, _RUNNING)
         told = {domain.UUIDString(): read_counters(statistics) for domain, statistics in records}
-        counters = {uuid: counters for uuid, counters in told.items() if counters is not None}
-        demand = self.use.demand.after(time.monotonic(), counters, memory=self._read_memory(), threads=machine.cpu)
-        return Use(self.use.load.after(self._read_cpu_times()), demand)
+        return {uuid: counters for uuid, counters in told.items() if counters is not None}
 
     def _read_build(self, machine: Machine) -> Build:
         """A host whose default pool is not there yet is being set up: it is looked at each time."""
@@ -170,17 +182,11 @@ class Reader:
             self._built_at = time.monotonic()
         return build
 
-    def _read_statistics(self) -> Records:
-        """A record of each domain. One whose monitor is busy, or hangs, tells less instead of holding everybody up."""
-        found: Records = self.connection.getAllDomainStats(
-            _STATISTICS, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-        )
-        return found
-
-    def _observe_domains(self, records: Records) -> tuple[DomainObservation, ...]:
+    def _read_domains(self) -> tuple[DomainObservation, ...]:
         if time.monotonic() - self._facts_since > _FORGET_AFTER:
             self._facts.clear()
             self._facts_since = time.monotonic()
+        records: Records = self.connection.getAllDomainStats(_STATISTICS, _NOWAIT)
         leases = self._read_leases() if records else {}
         found = (self._observe(domain, statistics, leases) for domain, statistics in records)
         return tuple(domain for domain in found if domain is not None)

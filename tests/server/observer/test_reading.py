@@ -61,6 +61,33 @@ def test_a_host_that_is_being_set_up_is_looked_at_each_time(
     daemon.add_pool("fast", tmp_path / "fast")
     connection.asked.clear()
     assert reader.read(NOW).pools == {"default": seen.disk_bytes}
-    assert connection.asked == {"getAllDomainStats": 1, "getMemoryStats": 1, "getCPUStats": 1, "listNetworks": 1}
+    assert connection.asked == {"getAllDomainStats": 1, "getCPUStats": 1, "listNetworks": 1}
     monkeypatch.setattr(reading, "_FORGET_AFTER", 0.0)
     assert set(reader.read(NOW).pools or ()) == {"default", "fast"}
+
+
+def test_what_guests_use_is_not_asked_for_at_every_event(
+    daemon: PrivateLibvirtd, connection: CountingConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader("node1", connection)  # type: ignore[arg-type]
+    for _event in range(3):
+        reader.read(NOW)
+    assert (connection.asked["getMemoryStats"], connection.asked["getAllDomainStats"]) == (1, 4)
+    monkeypatch.setattr(reading, "_DEMAND_AFTER", 0.0)
+    reader.read(NOW)
+    assert (connection.asked["getMemoryStats"], connection.asked["getAllDomainStats"]) == (2, 6)
+
+
+def test_a_guest_whose_disk_is_gone_is_seen_as_any_other(
+    daemon: PrivateLibvirtd, connection: CountingConnection, tmp_path: Path
+) -> None:
+    xml = f"""<domain type='qemu'><name>bare</name><memory unit='MiB'>64</memory>
+      <os><type arch='x86_64' machine='q35'>hvm</type></os>
+      <devices><disk type='file'><source file='{tmp_path}/gone.raw'/><target dev='vda' bus='virtio'/></disk></devices>
+    </domain>"""
+    domain = libvirt.open(daemon.uri).defineXML(xml)
+    try:
+        (seen,) = Reader("node1", connection).read(NOW).domains  # type: ignore[arg-type]
+        assert (seen.name, seen.state) == ("bare", "stopped")
+    finally:
+        domain.undefine()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import libvirt
 import pytest
+from minicloud.observer import reading
 from minicloud.observer.console import read_console
 from minicloud.observer.watch import HostWatch
 from minicloud.services.view.observation import DomainObservation, HostObservation
@@ -174,8 +175,9 @@ def test_pools_for_disks_are_told_and_images_by_their_folders(
 
 
 def test_what_guests_use_is_measured_from_the_second_reading_on(
-    start_watch: StartWatch, notebook: Notebook, guest: libvirt.virDomain
+    start_watch: StartWatch, notebook: Notebook, guest: libvirt.virDomain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "_DEMAND_AFTER", 1.0)
     guest.create()
     start_watch(interval=1.1)
     wait_for(lambda: notebook.observations and notebook.observations[-1].measured.pressure is not None)
