@@ -23,6 +23,7 @@ from .group import Group, NewVm
 from .mix import SHAPES, Mix
 from .pipeline import Scheduler
 from .policy import BALANCED, PACK, Policy
+from .request import Request
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,8 @@ class _Telling:
 
     def __init__(self, scheduler: Scheduler, now: float, put_down: bool) -> None:
         self._scheduler, self._now, self._put_down = scheduler, now, put_down
+        # What was told of those who found no host, for others who ask for the same.
+        self._refusals: dict[tuple[object, ...], Decision] = {}
 
     def tell(self, draft: BatchDraft) -> BatchDecision:
         """The answer. What is placed stays there."""
@@ -216,7 +219,7 @@ class _Telling:
         told: dict[str, Decision] = {}
         settled: list[tuple[str, str]] = []
         for vm in unit.vms:
-            decision = told[vm.id] = self._said(self._scheduler.place(vm.request, now=self._now))
+            decision = told[vm.id] = self._ask(vm.request) if settled else self._ask_alone(vm.request)
             if decision.host is None:
                 break
             settle(self._scheduler, vm, decision.host)
@@ -224,6 +227,18 @@ class _Telling:
         for name, host in reversed(settled):
             unsettle(self._scheduler, name, host)
         return told
+
+    def _ask_alone(self, request: Request) -> Decision:
+        """What a VM is told beside all that is placed. To find words for many that are refused alike takes long."""
+        company = self._scheduler.fleet.company
+        alike = (*request.key, company.claims_on(request), company.itself(request))
+        decision = self._refusals[alike].about(request) if alike in self._refusals else self._ask(request)
+        if decision.host is None:
+            self._refusals.setdefault(alike, decision)
+        return decision
+
+    def _ask(self, request: Request) -> Decision:
+        return self._said(self._scheduler.place(request, now=self._now))
 
     def _said(self, decision: Decision) -> Decision:
         return decision.put_down() if self._put_down else decision

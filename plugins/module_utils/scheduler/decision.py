@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -112,6 +112,15 @@ class Decision:
         """The same, with all read that it is asked for: to be called while the fleet is as it was decided by."""
         _record, _told = self.record, self.told if self.host is None else None
         return self
+
+    def about(self, request: Request) -> Decision:
+        """The same about a request to which every rule says the same, with whatever was read of this one."""
+        twin = replace(self, request=request)
+        read = {name: vars(self)[name] for name in ("remedies", "told") if name in vars(self)}
+        if "record" in vars(self):
+            read["record"] = {**self.record, "request": request_mapping(request)}
+        vars(twin).update(read)
+        return twin
 
     def no_capacity(self) -> NoCapacityError:
         """The error that says, for each host, why it refused. For a decision without a host."""

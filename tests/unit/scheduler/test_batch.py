@@ -120,6 +120,21 @@ def test_the_fleet_stays_as_it_is_and_the_answer_is_the_same_again() -> None:
     assert fleet.vms() == ["old"]
 
 
+def test_what_is_refused_alike_is_told_to_each_by_its_own_name() -> None:
+    fleet = Fleet([host("a", 2)])
+    fleet.add("shy", "a", Request(1, GIB, vm="shy", anti_affinity=("vm:y",)))
+    scheduler = Scheduler(fleet, POLICY)
+    wanted = (vm("x", 2), vm("y", 2), vm("z", 2))
+    decision = rehearse_batch(scheduler, Batch(vms=wanted), now=NOW)
+    for new in wanted:
+        told = decision.decisions[new.id]
+        assert told.to_mapping()["request"]["vm"] == new.id
+        assert told.to_mapping() == scheduler.place(replace(new.request, vm=new.id), now=NOW).to_mapping()
+    errors = [decision.decisions[name].no_capacity().to_mapping() for name in "xyz"]
+    assert errors[0] == errors[2] != errors[1]
+    assert {reason.rule for reason in decision.decisions["y"].refused[0].reasons} == {"cpu", "anti_affinity"}
+
+
 def test_what_is_created_at_once_counts_within_the_batch() -> None:
     two = replace(POLICY, limits=replace(POLICY.limits, creates_at_once=2))
     fleet = Fleet([replace(host("a", 8), creating=1), host("b", 8)])
