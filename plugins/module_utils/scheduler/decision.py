@@ -116,7 +116,7 @@ class Decision:
     def about(self, request: Request) -> Decision:
         """The same about a request to which every rule says the same, with whatever was read of this one."""
         twin = replace(self, request=request)
-        read = {name: vars(self)[name] for name in ("remedies", "told") if name in vars(self)}
+        read: dict[str, Any] = {name: vars(self)[name] for name in ("remedies", "told") if name in vars(self)}
         if "record" in vars(self):
             read["record"] = {**self.record, "request": request_mapping(request)}
         vars(twin).update(read)
