@@ -59,6 +59,8 @@ def test_a_guest_runs_in_huge_pages_that_its_host_told_of(
         "nics": [],
         "state": "running",
         "huge_pages": True,
+        "numa": [0],
+        "pinned": True,
     }
     with open_hypervisor(daemon.uri, Layout(daemon.folder / "minicloud")) as hypervisor:
         made = apply_order(hypervisor, order).to_mapping()

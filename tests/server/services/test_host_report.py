@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from minicloud.services import standing_fleet
 from minicloud.services.snapshot import host_view
 from minicloud.services.view.observation import Measurements, NumaObservation
 from minicloud.store import host as hosts
@@ -84,3 +85,24 @@ def test_room_in_a_pool_is_free_again_once_its_vm_is_gone(world: World) -> None:
     world.change("db1", "delete")
     world.carry_out("absent")
     assert world.create("db2", **whole).vm.host == "node1"
+
+
+def test_what_is_measured_reaches_the_fleet_that_is_kept_though_no_generation_moved(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing_fleet, "_MEASURE_EVERY", 0.0)
+    monkeypatch.setattr(standing_fleet, "_MEASURE_SHARE", float("inf"))
+    world.host("node1", bandwidth_mbps=1000)
+
+    def kept() -> HostView:
+        with world.ctx.fleet.lent() as fleet, world.ctx.read() as session:
+            scheduler = fleet.scheduler(session, world.ctx.policy.current(), world.clock.now())
+            return scheduler.fleet.hosts[0]
+
+    before = kept()
+    measured = Measurements(memory=0.5, network_mbps=500.0, io_latency_ms=3.0)
+    world.observe("node1", load=0.25, measured=measured, images=("tiny",))
+    after = kept()
+    assert after == seen(world, "node1")
+    assert (after.load_memory, after.load_network, after.io_latency_ms) == (0.5, 0.5, 3.0)
+    assert (after.images, after.generation) == (frozenset({"tiny"}), before.generation)
