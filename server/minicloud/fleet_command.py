@@ -40,15 +40,17 @@ def export(
 
 
 def fleet_document(session: Session) -> dict[str, Any]:
-    """The service's fleet as a fleet file says it. VMs first, so that none is on a host that is not among the hosts.
+    """The service's fleet as a fleet file says it. VMs and reservations first, so that none is on a host that is not
+    among the hosts.
 
     :raises typer.Exit: when the token is not an administrator's.
     """
     from .simulation.live_fleet import live_fleet  # noqa: PLC0415
 
-    vms, hosts = list(session.client.vms.list()), list(session.client.hosts.list())
+    vms, held = list(session.client.vms.list()), list(session.client.reservations.list(state="held"))
+    hosts = list(session.client.hosts.list())
     if any("cpu" not in host for host in hosts):
         message = "this token may not see what hosts have, as an administrator's may"
         typer.echo(f"minicloud: {message}\n  minicloud init --new-token makes one", err=True)
         raise typer.Exit(ExitCode.AUTH)
-    return live_fleet(hosts, vms)
+    return live_fleet(hosts, vms, held)

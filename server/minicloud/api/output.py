@@ -184,6 +184,20 @@ class Decision(Shape):
     decision: dict[str, Any]
 
 
+class ReservedDisk(Shape):
+    """``size`` in bytes."""
+
+    size: int
+    pool: str
+
+
+class ReservedNic(Shape):
+    """A network card to be."""
+
+    network: str
+    model: str
+
+
 class Reservation(Shape):
     """Room on a host that is held for a VM. ``ram`` in MiB, ``disk_bytes`` all disks together.
 
@@ -201,6 +215,8 @@ class Reservation(Shape):
     ram: int = Field(validation_alias="ram_mib")
     disk_bytes: int
     image: str
+    disks: list[ReservedDisk]
+    nics: list[ReservedNic]
     labels: dict[str, str]
     scheduling: dict[str, Any]
     project: str

@@ -25,6 +25,8 @@ class Reservation(TypedDict, total=False):
     ram: int
     disk_bytes: int
     image: str
+    disks: list[dict[str, Any]]
+    nics: list[dict[str, Any]]
     labels: dict[str, str]
     scheduling: dict[str, Any]
     project: str

@@ -20,12 +20,13 @@ _SAME: Final = ("group", "spread", "priority", "pinned", "host_labels", "cpu_fea
 _TERMS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
 
 
-def live_fleet(hosts: Iterable[Row], vms: Iterable[Row]) -> dict[str, Any]:
+def live_fleet(hosts: Iterable[Row], vms: Iterable[Row], reservations: Iterable[Row] = ()) -> dict[str, Any]:
     """The fleet's document.
 
     :param hosts: as an administrator sees them.
     :param vms: those that are not deleted. One without a host takes no room, and is left out. So is one that had to
         make room for another, but that its host has the less disk.
+    :param reservations: those that are held. Each is as a VM that is being made, on its host and no other.
     """
     known = sorted(vms, key=lambda vm: str(vm["id"]))
     ids: dict[str, dict[str, str]] = {}
@@ -40,8 +41,20 @@ def live_fleet(hosts: Iterable[Row], vms: Iterable[Row]) -> dict[str, Any]:
         "hosts": [
             _host(host, left.get(host["name"], ())) for host in sorted(hosts, key=lambda host: str(host["name"]))
         ],
-        "vms": [_vm(vm, ids[vm["project"]]) for vm in placed if not vm["preempted"]],
+        "vms": [
+            *(_vm(vm, ids[vm["project"]]) for vm in placed if not vm["preempted"]),
+            *(_vm(_coming(room), ids.get(room["project"], {})) for room in sorted(reservations, key=_id)),
+        ],
     }
+
+
+def _id(row: Row) -> str:
+    return str(row["id"])
+
+
+def _coming(room: Row) -> Row:
+    """A reservation as the VM that may come of it."""
+    return {**room, "name": room["name"] or room["id"], "host_pin": room["host"], "status": "provisioning"}
 
 
 def _host(host: Row, left: Sequence[Row]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ SCHEMA = json.loads((Path(__file__).parents[3] / "docs/schemas/fleet.schema.json
 
 def exported(cloud: Cloud) -> dict[str, Any]:
     vms, hosts = cloud.get("/v1/vms?limit=500")["items"], cloud.get("/v1/hosts?limit=500")["items"]
-    document = live_fleet(hosts, vms)
+    document = live_fleet(hosts, vms, cloud.get("/v1/reservations?state=held&limit=500")["items"])
     assert not list(Draft202012Validator(SCHEMA).iter_errors(document))
     return json.loads(json.dumps(document))  # type: ignore[no-any-return]
 
@@ -149,3 +149,25 @@ def test_what_was_said_of_a_vm_that_is_gone_says_nothing(cloud: Cloud) -> None:
     cloud.world.carry_out("absent")
     (vm,) = exported(cloud)["vms"]
     assert vm["anti_affinity"] == ["tier=web"]
+
+
+def test_room_that_is_held_is_told_as_a_vm_that_stays(cloud: Cloud) -> None:
+    cloud.world.observe("node1", pools={"fast": GIB * 100})
+    asked = {"cpu": 2, "ram": "1G", "disks": ["2G", {"size": "3G", "pool": "fast"}], "scheduling": {"group": "db"}}
+    held = cloud.call("POST", "/v1/reservations", asked).json()
+    gone = cloud.call("POST", "/v1/reservations", asked).json()
+    cloud.call("DELETE", f"/v1/reservations/{gone['id']}")
+    (vm,) = exported(cloud)["vms"]
+    assert (vm["id"], vm["host"], vm["host_pin"], vm["state"]) == (
+        held["id"],
+        held["host"],
+        held["host"],
+        "provisioning",
+    )
+    assert (vm["cpu"], vm["ram"], vm["disk"], vm["pools"], vm["group"]) == (2, 1024, 2048, {"fast": 3072}, "db")
+    fleet = read(exported(cloud))
+    assert held["id"] in fleet.not_running
+    with cloud.world.ctx.fleet.lent() as kept, cloud.world.ctx.read() as session:
+        ours = kept.scheduler(session, cloud.world.ctx.policy.current(), cloud.world.clock.now()).fleet
+        assert fleet.request_of(held["id"]).pools == ours.request_of(held["id"]).pools
+        assert fleet.request_of(held["id"]).disk_bytes == ours.request_of(held["id"]).disk_bytes

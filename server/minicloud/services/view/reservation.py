@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from minicloud_core.model.vm import DEFAULT_POOL
 from minicloud_core.scheduler.record import unpack
 
 _NOTHING_TOLD: Final[Mapping[str, Any]] = {"preempts": [], "refused": [], "obstacles": [], "remedies": []}
@@ -43,6 +44,18 @@ class ReservationView:
     @property
     def image(self) -> str:
         return str(self.spec["image"])
+
+    @property
+    def disks(self) -> Sequence[Mapping[str, Any]]:
+        """``size`` in bytes and ``pool`` of each, the one among them that an image brings along."""
+        asked: Sequence[Mapping[str, Any]] = self.spec["disks"]
+        return asked or ([{"size": self.disk_bytes, "pool": DEFAULT_POOL}] if self.disk_bytes else [])
+
+    @property
+    def nics(self) -> Sequence[Mapping[str, str]]:
+        """``network`` and ``model`` of each."""
+        nics: Sequence[Mapping[str, str]] = self.spec["nics"]
+        return nics
 
     @property
     def labels(self) -> Mapping[str, str]:
