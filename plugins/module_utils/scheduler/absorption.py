@@ -68,7 +68,6 @@ class Absorption:
         self._cpu_unit = _power(int(board.cpu_limit.max(initial=0)) // GRAINS) * GRAINS
         self._ram_unit = _power(int(board.ram_limit.max(initial=0)))
         self._powers: Integers = np.arange(_SIZES, dtype=np.int64)[:, None]
-        self._least: Integers = 1 << self._powers[:, 0]
         self._piece_of: dict[Footprint, int] = {}
         # Virtual CPUs that a pinned one displaces wherever it goes.
         self._thread = max(1.0, float(board.overcommit.max(initial=1.0)))
@@ -80,7 +79,7 @@ class Absorption:
         self._total: Integers = np.zeros(_SIZES, dtype=np.int64)
         self._most: Integers = np.zeros(_SIZES, dtype=np.int64)
         self._doubts: dict[Footprint, list[int]] = {}
-        self._spares: dict[Footprint, Integers] = {}
+        self._spares: dict[Footprint, tuple[int, int]] = {}
         self._seen, self._stood = -1, (-1, (0.0, 0))
         self._arrived = 0, 0, 0
         # The last answer, to be given again.
@@ -102,27 +101,26 @@ class Absorption:
         then needs no more than twice its chunks. One that goes gives its room to its host and to all rooms alike. A
         host on which the first VM comes to lie needs its room too.
         """
-        fleet = self._board.fleet
-        arrivals, cpu, ram_mib = (now - then for now, then in zip(self._arrivals(), self._arrived, strict=True))
+        fleet, before = self._board.fleet, self._arrived
         if self._seen in (-1, fleet.version) or self._stood != self._standing():
             return False
+        arrivals = fleet.arrivals - before[0]
+        cpu, ram_mib = fleet.arrived_cpu - before[1], fleet.arrived_ram - before[2]
         of_cpu, of_ram = int(cpu * self._worth()) * _CHUNKS // self._cpu_unit, ram_mib * _CHUNKS // self._ram_unit
         chunks = of_cpu + of_ram + 2 * arrivals
         footprint = self._footprint(request)
-        spare = self._spares.get(footprint)
-        if spare is None:
-            spare = self._spares[footprint] = self._spare(footprint)
-        return bool((spare >= 3 * chunks + arrivals * self._least[: len(spare)]).all())
+        known = self._spares.get(footprint)
+        if known is None:
+            known = self._spares[footprint] = self._spare(footprint)
+        spare, largest = known
+        return spare >= 3 * chunks + arrivals * largest
 
-    def _arrivals(self) -> tuple[int, int, int]:
-        return self._board.fleet.arrivals, self._board.fleet.arrived_cpu, self._board.fleet.arrived_ram
-
-    def _spare(self, footprint: Footprint) -> Integers:
-        """By how much more than enough was left at the last count, if every host had something on it: by the sizes
-        that a VM of the fleet may have."""
-        sizes = 1 + max(self._piece(footprint), self._piece(self._largest()), *self._unknown)
-        spare: Integers = (self._total - np.maximum(self._most, _CHUNKS) - self._asks(footprint))[:sizes]
-        return spare
+    def _spare(self, footprint: Footprint) -> tuple[int, int]:
+        """By how much more than enough was left at the last count, if every host had something on it, and the largest
+        size that a VM of the fleet may have."""
+        sizes = 1 + max(0, self._piece(footprint), self._piece(self._largest()), *self._unknown)
+        spare = (self._total - np.maximum(self._most, _CHUNKS) - self._asks(footprint))[:sizes]
+        return int(spare.min()), 1 << (sizes - 1)
 
     def _standing(self) -> tuple[int, Footprint]:
         """What has to be as it was at the last count, so that something can be told without another."""
@@ -220,7 +218,7 @@ class Absorption:
         self._doubts.clear()
         self._spares.clear()
         self._seen, self._stood = board.fleet.version, self._standing()
-        self._arrived = self._arrivals()
+        self._arrived = board.fleet.arrivals, board.fleet.arrived_cpu, board.fleet.arrived_ram
 
     def _doubtful(self, request: Request) -> list[int]:
         """The sizes of pieces of which a request may leave too little room, depending on its host."""

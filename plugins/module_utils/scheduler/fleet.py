@@ -84,7 +84,7 @@ class Fleet:
     def _read_used(self) -> None:
         hosts = self.hosts
         self.nodes = most = max((len(host.numa) for host in hosts), default=0)
-        self.used = used = np.zeros((len(hosts), 3 + 2 * most), dtype=np.float64)
+        self.used = used = np.zeros((len(hosts), 3 + 2 * most), dtype=np.float64, order="F")
         self.cpu_used, self.ram_used, self.disk_used = used[:, 0], used[:, 1], used[:, 2]
         self.node_cpu_used, self.node_ram_used = used[:, 3 : 3 + most], used[:, 3 + most :]
         self.cpu_used[:] = [grains(host.allocated_cpu) for host in hosts]

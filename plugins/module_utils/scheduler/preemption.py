@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from .arrays import np
 from .priority import PRIORITY_MAX, Precedence
 from .request import Request
 from .rule import Ask
 from .sheet import Sheet
 
 if TYPE_CHECKING:
-    from .arrays import Mask
+    pass
 
 # Who decides again without some VMs: the score that a host would have then; None when it would still refuse.
 Without = Callable[[str, tuple[str, ...]], "float | None"]
@@ -84,8 +84,7 @@ def plan_preemption(
         return None
     places = list(_places(ask, sheet, precedence, spared))
     for size in range(1, precedence.at_most + 1):
-        sets = sorted(found for place in places if place.least <= size for found in place.sets(size))
-        for chosen in sets[:_TRIED]:
+        for chosen in islice(_by_preference(places, size), _TRIED):
             score = without(chosen.host, chosen.vms)
             if score is not None:
                 priorities = {one.vm: one.priority for one in chosen.leaving}
@@ -112,6 +111,24 @@ class _Set:
     vms: tuple[str, ...]
     leaving: tuple[_Lodger, ...]
 
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """What tells it from sets of other hosts."""
+        return self.highest, self.total, self.host
+
+
+def _by_preference(places: Sequence[_Place], size: int) -> Iterator[_Set]:
+    """The sets of a size on all hosts. Those of a host are put together only once none elsewhere may come before."""
+    fitting = [place for place in places if place.least <= size <= len(place.lodgers)]
+    ahead = sorted(((place.best(size), place) for place in fitting), key=lambda one: one[0], reverse=True)
+    sets: list[_Set] = []
+    while ahead or sets:
+        while ahead and (not sets or ahead[-1][0] <= sets[0].rank):
+            for found in ahead.pop()[1].sets(size):
+                heappush(sets, found)
+        if sets:
+            yield heappop(sets)
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -125,6 +142,11 @@ class _Place:
     lodgers: tuple[_Lodger, ...]
     least: int
 
+    def best(self, size: int) -> tuple[int, int, str]:
+        """The rank that no set of that size comes before."""
+        least = [one.priority for one in self.lodgers[:size]]
+        return least[-1], sum(least), self.host
+
     def sets(self, size: int) -> Iterator[_Set]:
         """Sets of that size that give back what is lacking, the least important VMs first."""
         for leaving in islice(_covers(self.lodgers, size, self.lacks), _SETS_ON_HOST):
@@ -135,7 +157,7 @@ class _Place:
 
 def _places(ask: Ask, sheet: Sheet, precedence: Precedence, spared: Spared) -> Iterator[_Place]:
     """The hosts on which enough VMs may leave."""
-    open_rows = _open(sheet)
+    open_rows = sheet.standing
     by_row: dict[int, list[_Lodger]] = {}
     for vm in ask.fleet.vms():
         request = ask.fleet.request_of(vm)
@@ -148,13 +170,6 @@ def _places(ask: Ask, sheet: Sheet, precedence: Precedence, spared: Spared) -> I
         least = _least(lodgers, lacks)
         if least is not None and least <= precedence.at_most:
             yield _Place(ask.fleet.hosts[row].id, lacks, tuple(sorted(lodgers)), least)
-
-
-def _open(sheet: Sheet) -> Mask:
-    """Hosts that no rule refuses which says the same whatever VMs come and go."""
-    standing = [index for index, rule in enumerate(sheet.filters) if rule.standing]
-    everyone: Mask = np.logical_and.reduce(sheet.passes[standing], axis=0)
-    return everyone
 
 
 # The rules that ask for grains, MiB and bytes.

@@ -76,7 +76,8 @@ class Filter:
     :param standing: whether it says the same of a host whatever VMs come and go, so that it need not be asked again
         before a host's state is another, or time has passed.
     :param stamp: another value whenever its answer about a host may have changed because of other hosts: it then is
-        asked about all of them anew. None for a rule that looks at no host but the one.
+        asked about all of them anew. None for a rule that looks at no host but the one. One that is standing too is
+        asked then alone.
     :param averted: whether it is asked after all, because of what others in the fleet say of the request, or the policy
         of hosts.
     """

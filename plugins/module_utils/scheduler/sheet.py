@@ -50,8 +50,16 @@ class Sheet:
         self._moving = sum(not scorer.standing for scorer in self._scorers)
         self._moving_filters = [(index, rule.passes) for index, rule in enumerate(self.filters) if not rule.standing]
         self._stamped: list[_Stamped] = [
-            *(_Stamped(rule.stamp, rule.passes, index) for index, rule in enumerate(self.filters) if rule.stamp),
-            *(_Stamped(one.stamp, one.values, ~index) for index, one in enumerate(self._scorers) if one.stamp),
+            *(
+                _Stamped(rule.stamp, rule.passes, index, rule.standing)
+                for index, rule in enumerate(self.filters)
+                if rule.stamp
+            ),
+            *(
+                _Stamped(one.stamp, one.values, ~index, one.standing)
+                for index, one in enumerate(self._scorers)
+                if one.stamp
+            ),
         ]
         self.passes = np.empty((len(self.filters), hosts), dtype=np.bool_)
         self._values = np.empty((len(self._scorers), hosts), dtype=np.float64)
@@ -68,7 +76,8 @@ class Sheet:
         fleet = ask.fleet
         ask.constants = self._constants
         rows: Rows | None
-        if self._stood != fleet.state_version or not self._at <= ask.now < self._until:
+        stands = self._stood == fleet.state_version and self._at <= ask.now < self._until
+        if not stands:
             self._stand(ask)
             rows = ALL
         elif self._seen == fleet.version:
@@ -80,9 +89,11 @@ class Sheet:
             self._ask_filters(ask, self._moving_filters, rows)
             self._ask_scorers(ask, slice(self._moving), rows)
             self._seen = fleet.version
-        if anew and rows is not ALL:
-            for one in anew:
+        for one in anew:
+            # The others have been asked about all hosts just now.
+            if stands if one.standing else rows is not ALL:
                 self._ask_anew(ask, one)
+        if anew:
             rows = ALL
         if rows is not None:
             self._combine(rows)
@@ -95,7 +106,7 @@ class Sheet:
     @property
     def standing(self) -> Mask:
         """The hosts that no rule refuses whatever VMs come and go; others may for the VMs that are there now."""
-        standing = [index for index, rule in enumerate(self.filters) if rule.standing]
+        standing = [index for index, rule in enumerate(self.filters) if rule.standing and rule.stamp is None]
         everyone: Mask = np.logical_and.reduce(self.passes[standing], axis=0)
         return everyone
 
@@ -169,10 +180,12 @@ class _Stamped:
     :param place: a filter's index, or the complement of a scorer's.
     """
 
-    __slots__ = ("_before", "_stamp", "ask", "place")
+    __slots__ = ("_before", "_stamp", "ask", "place", "standing")
 
-    def __init__(self, stamp: Callable[[Ask], Hashable], ask: Callable[[Ask, Rows], Any], place: int) -> None:
-        self._stamp, self.ask, self.place = stamp, ask, place
+    def __init__(
+        self, stamp: Callable[[Ask], Hashable], ask: Callable[[Ask, Rows], Any], place: int, standing: bool
+    ) -> None:
+        self._stamp, self.ask, self.place, self.standing = stamp, ask, place, standing
         self._before: Hashable = _NEVER
 
     def news(self, ask: Ask) -> bool:

@@ -64,4 +64,4 @@ def _already(ask: Ask, short: Shortage) -> str:
     return f"; {without} that would be {format_mib(short.before_mib)} too little already"
 
 
-FILTER = Filter("n_plus_one", passes, reason, stamp=stamp)
+FILTER = Filter("n_plus_one", passes, reason, standing=True, stamp=stamp)
