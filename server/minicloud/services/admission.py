@@ -164,7 +164,7 @@ def rehearse(ctx: Context, wishes: Sequence[VmWish], work: Callable[[Admission],
         return work(Admission(ctx, session, ledger, fleet, scheduler, alone=False))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Admission:
     """A transaction in which creates are decided and written, and the fleet that is lent to it.
 
@@ -191,17 +191,24 @@ class Admission:
         """Where a wish goes; if it fits nowhere, perhaps in the place of others, who are locked then.
 
         :raises InputError: when it needs more than the room holds that it is to have.
-        :raises OvertakenError: when others have to leave, and not every host is locked.
+        :raises OvertakenError: when others have to leave, and the fleet has changed since it was lent.
         """
         if asked.room is not None:
             return reserved_room.place(self.scheduler, asked.room, asked.request, now=self.now)
         while True:
             decision = precedence.place(self.session, self.scheduler, asked.request, now=self.now)
             if decision.preempts and not self.alone:
-                raise OvertakenError
+                self._lock_hosts()
             # Whoever is found to have other plans by now is locked with the others, and not asked again.
             if not decision.preempts or preemption.hold(self.session, decision.preempts):
                 return decision
+
+    def _lock_hosts(self) -> None:
+        """Have nobody else take room until this is committed. No host is locked yet, so the order is everybody's."""
+        hosts.hold_all(self.session)
+        if not self.fleet.is_current(self.session):
+            raise OvertakenError
+        self.alone = True
 
     def make_room(self, admitted: Admitted) -> Admitted:
         """Have others leave for a wish, which takes what it needs beside what they hold."""

@@ -90,6 +90,11 @@ class StandingFleet:
         assert self._kept is not None
         return self._kept.names
 
+    def is_current(self, session: Session) -> bool:
+        """Whether the fleet that is lent has not changed in the database since."""
+        assert self._kept is not None
+        return allocations.mark(session) == self._mark(self._kept)
+
     def advance(self, session: Session, shares: Mapping[str, int]) -> bool:
         """Move on the generations of hosts of which room is taken, if they are still those that were decided by.
 
