@@ -139,7 +139,11 @@ class _Past:
         for vm in record.preempts:
             self._turn_off(vm)
         if record.host in self._fleet.rows:
-            scheduler.take(record.vm, record.host, record.request)
+            try:
+                scheduler.take(record.vm, record.host, record.request)
+            except ValueError:
+                # The host has not so much room on its NUMA nodes now: it counts on the host as a whole alone.
+                self._fleet.add(record.vm, record.host, record.request)
         if record.ended_at is not None:
             heappush(self._ends, (record.ended_at, record.vm))
 

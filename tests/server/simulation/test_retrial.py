@@ -56,6 +56,12 @@ def test_a_refusal_comes_with_what_refuses() -> None:
     assert [(obstacle.rule, obstacle.hosts) for obstacle in difference.obstacles] == [("memory", 3)]
 
 
+def test_a_vm_of_nodes_that_its_host_has_no_more_is_there_all_the_same() -> None:
+    found = compared(HOSTS, [record(1, "c", numa=1, cpu=12), record(2, "c", policy=PACK, cpu=5)], PACK)
+    assert [difference.host for difference in found.differences] == [None, "a"]
+    assert found.by_policy == 0, "where they were there is no room by either policy"
+
+
 def test_who_made_room_is_off_and_comes_back() -> None:
     """The record says who left, what they left behind, and when they had room again."""
     strict = replace(PACK, name="strict", limits=replace(PACK.limits, cpu_overcommit=1.0), preemption=Precedence(10, 5))
