@@ -60,6 +60,7 @@ _FIELDS: Final[list[Column]] = [
     ("state", state_of("state")),
     ("vm", field_of("vm")),
     ("host", _where),
+    ("after", lambda operation: ", ".join(operation.get("after") or ())),
     ("asked by", field_of("actor")),
     ("tries", field_of("tries")),
     ("run", field_of("run")),

@@ -22,6 +22,7 @@ _STYLES: Final[dict[str, str]] = {
     "succeeded": "green",
     "stopped": "dim",
     "paused": "yellow",
+    "waiting": "yellow",
     "cancelled": "yellow",
     "suspect": "yellow",
     "unknown": "yellow",

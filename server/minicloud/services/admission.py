@@ -111,7 +111,12 @@ def admit(ctx: Context, wishes: Sequence[VmWish]) -> Sequence[VmCreation | Minic
 
     :returns: for each its answer, or why it may not be.
     """
-    return together(ctx, wishes, lambda admission: admission.write(_one_by_one(admission, wishes)))
+    answers = together(ctx, wishes, lambda admission: admission.write(_one_by_one(admission, wishes)))
+    begun = [one.operation for one in answers if isinstance(one, VmCreation) and one.operation is not None]
+    if any(operation.state == "waiting" for operation in begun):
+        # Whoever is to make room may be off already.
+        ctx.hints.wake("observations")
+    return answers
 
 
 def together(

@@ -136,6 +136,8 @@ class _Replacement:
         row.begun, row.tries, row.not_before = False, 0, deed.at
         row.command = create_command(VmSpec.from_stored(vm.spec), vm.project, host)
         explain_operation(deed, row, reason)
+        if row.state == "waiting":
+            row.after, vm.status_reason = None, ""
         if row.state != "queued":
             move_operation(deed, row, "queued", reason.message)
         house_vm(deed, vm, host, reason.message)

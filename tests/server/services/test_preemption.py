@@ -437,7 +437,8 @@ def test_when_the_host_falls_silent_the_create_goes_elsewhere_and_all_keep_their
     observation.record_silence(full.ctx, "node1", "no route")
     assert look(full) == [ReplaceCreate]
     moved = full.operation(made.operation.id)
-    assert (moved.state, moved.host) == ("queued", "node2")
+    assert (moved.state, moved.host, moved.after) == ("queued", "node2", ())
+    assert full.vm("urgent").status_reason == ""
     assert look(full) == [Release, Release]
     assert shares(full) == {"low1": (2, 1024), "low2": (2, 1024)}
     full.clock.advance(1)
