@@ -294,9 +294,25 @@ vm:
   returned: when the service was asked for a VM
   type: dict
 reservation:
-  description: The reservation as the service shows it, with C(id), C(state), C(host) and C(expires_at) among others.
+  description: The reservation as the service shows it.
   returned: with O(reserve)
   type: dict
+  contains:
+    id:
+      description: What O(reservation) takes. Empty in check mode.
+      type: str
+    name:
+      description: The name that was given. Null when none was.
+      type: str
+    state:
+      description: V(held) until the time is over.
+      type: str
+    host:
+      description: Where the room is.
+      type: str
+    expires_at:
+      description: When the time is over, in RFC 3339.
+      type: str
   sample:
     id: rsv-06gvrui600sb9pii9mjv
     name: db01

@@ -48,6 +48,16 @@ def test_a_host_that_is_read_again_is_as_it_was_read() -> None:
     assert deadlines.lapsed(["node1"]) == ["rsv-a", "rsv-c"]
 
 
+def test_those_that_ended_early_are_not_remembered_for_long() -> None:
+    deadlines = Deadlines()
+    deadlines.note("rsv-last", "node1", at(9))
+    for number in range(1000):
+        deadlines.note(f"rsv-{number}", "node1", at(5))
+        deadlines.forget(f"rsv-{number}", "node1")
+    assert len(deadlines._queue) < 200
+    assert [*deadlines.pass_to(at(9))] == ["rsv-last"]
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("note"), NAMES, HOSTS, SECONDS),
