@@ -125,18 +125,20 @@ def together(
     work: Callable[[Admission], Answer],
     *,
     idempotency: tuple[Actor, Idempotency] | None = None,
+    wakes: Collection[str] = ("operations",),
 ) -> Answer:
     """Decide and write creates in one transaction, while nobody else places.
 
     :param work: does so. It is done again, in another transaction, where another service came between.
     :param idempotency: a key that counts for all of them, and whose it is.
+    :param wakes: the topics of those who have something to do then.
     """
     keys = () if idempotency is None else (recall.name_of(*idempotency),)
     try:
-        return _together(ctx, wishes, work, keys, alone=False)
+        return _together(ctx, wishes, work, keys, alone=False, wakes=wakes)
     except OvertakenError:
         # A crowd may delay creates, but not starve them.
-        return _together(ctx, wishes, work, keys, alone=True)
+        return _together(ctx, wishes, work, keys, alone=True, wakes=wakes)
 
 
 def _together(
@@ -146,9 +148,10 @@ def _together(
     keys: Collection[tuple[str, str]],
     *,
     alone: bool,
+    wakes: Collection[str],
 ) -> Answer:
     """:param alone: lock every host first."""
-    with ctx.fleet.lent(to_take=True) as fleet, ctx.write("operations") as session:
+    with ctx.fleet.lent(to_take=True) as fleet, ctx.write(*wakes) as session:
         ledger = Ledger(session, wishes, now=ctx.clock.now(), shared=keys)
         if alone:
             hosts.lock_all(session)

@@ -44,7 +44,8 @@ def admit(ctx: Context, wishes: Sequence[ReservationWish]) -> Sequence[Answer | 
     :returns: for each wish its answer, or why it may not be.
     """
     rooms = [room for wish in wishes for room in wish.rooms]
-    return together(ctx, rooms, partial(_work, wishes))
+    # Nobody has anything to do.
+    return together(ctx, rooms, partial(_work, wishes), wakes=())
 
 
 @dataclass(frozen=True)

@@ -462,3 +462,12 @@ def test_lists_are_filtered_and_come_page_by_page(world: World) -> None:
     assert [one.name for one in reservation.list(world.ctx, ADMIN, name="r1").items] == ["r1"]
     with pytest.raises(InputError, match="not a state"):
         reservation.list(world.ctx, ADMIN, state="gone")
+
+
+def test_no_runner_is_woken_for_a_reservation(world: World) -> None:
+    world.fleet("node1")
+    operations, events = world.ctx.hints.mark("operations"), world.ctx.hints.mark("events")
+    held = reserve(world)
+    assert (world.ctx.hints.mark("operations"), world.ctx.hints.mark("events")) == (operations, events + 1)
+    create_in(world, held)
+    assert world.ctx.hints.mark("operations") == operations + 1
