@@ -36,7 +36,7 @@ def read_fleet(
 ) -> Fleet:
     """Read a fleet; what its VMs take is promised already, whether they run or not.
 
-    VMs of so many NUMA nodes are given nodes where they cost the least, the largest first.
+    VMs of so many NUMA nodes that do not say which are given nodes where they cost the least, the largest first.
 
     :param at: when the loads were measured, in Unix seconds.
     :param policy: whose figures say how much a NUMA node may promise.
@@ -105,8 +105,9 @@ class _FleetReader(FieldReader):
             host = str(vm.request.host)
             # There it is; whether it could be elsewhere, its other fields say.
             request = replace(vm.request, host=vm.host_pin)
-            if not request.numa:
-                fleet.add(vm.id, host, request)
+            if not request.numa or vm.nodes:
+                self._check_nodes(fleet, host, vm, f"{field}.nodes")
+                fleet.add(vm.id, host, request, vm.nodes)
             elif _has_nodes(board, request, host):
                 scheduler.take(vm.id, host, request)
             else:
@@ -117,9 +118,16 @@ class _FleetReader(FieldReader):
         # What was settled is not what is asked for lately.
         fleet.mix = Mix()
 
+    def _check_nodes(self, fleet: Fleet, host: str, vm: WrittenVm, field: str) -> None:
+        known = len(fleet.hosts[fleet.rows[host]].numa)
+        if vm.nodes and max(vm.nodes) >= known:
+            self.refuse(field, f"{host} has {known} NUMA nodes, counted from 0", "nodes of its host")
+            raise InputError(self.problems)
 
-def _size(vm: WrittenVm) -> tuple[int, float, int]:
-    return vm.request.numa, vm.request.cpu, vm.request.ram_mib
+
+def _size(vm: WrittenVm) -> tuple[bool, int, float, int]:
+    """Those that say where they lie come before those whose nodes are dealt out, and those by their size."""
+    return bool(vm.nodes), vm.request.numa, vm.request.cpu, vm.request.ram_mib
 
 
 def _has_nodes(board: Board, request: Request, host: str) -> bool:

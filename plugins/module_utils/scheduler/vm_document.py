@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A VM written down. Beside ``id``, ``host``, ``cpu`` and ``ram`` everything may be left out.
 
-``{"id", "host", "host_pin", "cpu", "ram", "disk", "numa", "name", "state", "labels", "project", "group", "priority",
+``{"id", "host", "host_pin", "cpu", "ram", "disk", "numa", "nodes", "name", "state", "labels", "project", "group",
+"priority",
 "affinity", "anti_affinity", "prefer_with", "prefer_apart", "spread": [{"by", "at_most", "label"}], "host_labels",
 "architecture", "machine", "cpu_features", "networks", "bandwidth_mbps", "pools", "image", "volumes",
 "pinned", "huge_pages"}``.
@@ -22,14 +23,14 @@ from ..model.name import check_labels
 from ..model.term import check_group, check_term, join_term, split_term
 from ..model.vm import VM_TRANSITIONS
 from .conflict import conflicts
-from .document_field import FieldReader
+from .document_field import NUMA_MAX, FieldReader
 from .request import DEFAULT_PROJECT, Request
 from .spread import Spread
 
 _FIELDS: Final = (
-    "id", "host", "host_pin", "cpu", "ram", "disk", "numa", "name", "labels", "state", "project", "group", "priority",
-    "affinity", "anti_affinity", "prefer_with", "prefer_apart", "spread", "host_labels", "architecture", "machine",
-    "cpu_features", "networks", "bandwidth_mbps", "pools", "image", "volumes", "pinned", "huge_pages",
+    "id", "host", "host_pin", "cpu", "ram", "disk", "numa", "nodes", "name", "labels", "state", "project", "group",
+    "priority", "affinity", "anti_affinity", "prefer_with", "prefer_apart", "spread", "host_labels", "architecture",
+    "machine", "cpu_features", "networks", "bandwidth_mbps", "pools", "image", "volumes", "pinned", "huge_pages",
 )  # fmt: skip
 _SPREAD_FIELDS: Final = ("by", "at_most", "label")
 PRIORITY_MAX: Final = 1_000_000
@@ -45,12 +46,15 @@ class WrittenVm:
     """A VM as it was read. ``request.host`` is the host that it names, if any.
 
     :param host_pin: in a fleet, the host that it asked for by name, wherever it is.
+    :param nodes: in a fleet, the NUMA nodes of its host on which it lies, by their place among them; empty where they
+        are yet to be dealt out.
     """
 
     id: str
     request: Request
     running: bool = True
     host_pin: str | None = None
+    nodes: tuple[int, ...] = ()
 
 
 def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: str | None = None) -> WrittenVm:
@@ -71,7 +75,19 @@ def read_vm(reader: FieldReader, vm: Mapping[str, Any], field: str, *, unnamed: 
     request = Request(**known, vm=vm_id or None)
     if len(reader.problems) == before:
         reader.problems += conflicts(request, field)
-    return WrittenVm(vm_id, request, running=state == "running", host_pin=pin)
+    nodes = _read_nodes(reader, vm.get("nodes"), f"{field}.nodes", numa=known["numa"])
+    return WrittenVm(vm_id, request, running=state == "running", host_pin=pin, nodes=nodes)
+
+
+def _read_nodes(reader: FieldReader, value: Any, field: str, *, numa: int) -> tuple[int, ...]:
+    nodes = tuple(
+        reader.whole(item, f"{field}.{index}", 0, NUMA_MAX - 1, missing=None)
+        for index, item in enumerate(reader.items(value, field))
+    )
+    if nodes and (len(nodes) != numa or len({*nodes}) != numa):
+        reader.refuse(field, f"{len({*nodes})} nodes of a VM that lies on {numa}", "as many as numa says, each once")
+        return ()
+    return nodes
 
 
 def _read_room(reader: FieldReader, vm: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -290,7 +290,8 @@ class HostDetail(Host):
     names the projects whose VMs alone it takes; empty for all. ``power`` has ``idle_w`` and ``max_w``, in watts.
     ``cpu_features`` are those of guests' CPUs there, ``networks`` libvirt's that are up. ``pools`` are what storage
     pools hold in all, in bytes, ``machines`` machine types, ``images`` those that lie there; null where nobody could
-    see them. ``failures`` are the moments of the last two days at which it went silent.
+    see them. ``seats`` are the NUMA nodes on which VMs lie that asked for some, by a VM's id. ``failures`` are the
+    moments of the last two days at which it went silent.
     """
 
     address: str
@@ -320,6 +321,7 @@ class HostDetail(Host):
     networks: list[str] | None
     pools: dict[str, int] | None
     numa: list[NumaNode] | None
+    seats: dict[str, list[int]]
     machines: list[str] | None
     images: list[str] | None
     measured: Measurements

@@ -35,6 +35,7 @@ class Host(TypedDict, total=False):
     measured: dict[str, float | None]
     pools: dict[str, int] | None
     numa: list[dict[str, int]] | None
+    seats: dict[str, list[int]]
     machines: list[str] | None
     images: list[str] | None
     dedicated: list[str]

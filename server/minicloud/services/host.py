@@ -100,10 +100,12 @@ def list(
     check_limit(limit)
     with ctx.read() as session:
         rows = hosts.page(session, after=cursor, limit=limit + 1, state=state)
-        totals = allocations.totals(session, ctx.clock.now())
+        totals, seats = allocations.totals(session, ctx.clock.now()), allocations.seats(session)
 
         def show(row: HostRow) -> HostView | HostSummary:
-            return show_host(row, totals.get(row.name)) if actor.role == "admin" else _summarise(row)
+            return (
+                show_host(row, totals.get(row.name), seats.get(row.name)) if actor.role == "admin" else _summarise(row)
+            )
 
         return cut(rows, limit, show, lambda row: row.name)
 
@@ -115,8 +117,8 @@ def list_all(ctx: Context, actor: Actor) -> tuple[HostView, ...]:
     """
     require_admin(actor)
     with ctx.read() as session:
-        totals = allocations.totals(session, ctx.clock.now())
-        return tuple(show_host(row, totals.get(row.name)) for row in hosts.everything(session))
+        totals, seats = allocations.totals(session, ctx.clock.now()), allocations.seats(session)
+        return tuple(show_host(row, totals.get(row.name), seats.get(row.name)) for row in hosts.everything(session))
 
 
 def domains(ctx: Context, actor: Actor, name: str) -> tuple[DomainView, ...]:
@@ -321,7 +323,8 @@ def _need(row: HostRow | None, name: str) -> HostRow:
 
 
 def _show(ctx: Context, session: Session, row: HostRow) -> HostView:
-    return show_host(row, allocations.totals(session, ctx.clock.now()).get(row.name))
+    totals, seats = allocations.totals(session, ctx.clock.now()), allocations.seats(session)
+    return show_host(row, totals.get(row.name), seats.get(row.name))
 
 
 def _summarise(row: HostRow) -> HostSummary:

@@ -27,6 +27,7 @@ from . import order, signature
 from .authorisation import may_see, require_write
 from .context import Actor, Context
 from .state import Deed, explain_operation, move_operation
+from .view.host import numbers_of
 from .view.operation import (
     Claim,
     Connection,
@@ -96,7 +97,7 @@ class _Work:
         """The numbers of a host's NUMA nodes on which the VM lies there, or is to lie."""
         if host is None or self.vm is None:
             return ()
-        return order.numbers_of(host, self.nodes.get((self.vm.id, host.name), ()))
+        return numbers_of(host, self.nodes.get((self.vm.id, host.name), ()))
 
 
 def _nodes(session: Session, found: Iterable[VmRow]) -> Mapping[tuple[str, str], Sequence[int]]:

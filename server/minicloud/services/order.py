@@ -108,12 +108,6 @@ def migration_order(
     ).to_mapping()
 
 
-def numbers_of(host: HostRow, places: Sequence[int]) -> tuple[int, ...]:
-    """The numbers of a host's NUMA nodes, by their places among them; none where it has others by now."""
-    known = host.numa or []
-    return tuple(known[place]["id"] for place in places) if places and max(places) < len(known) else ()
-
-
 def fence_order(operation: OperationRow, host: HostRow) -> Mapping[str, Any]:
     """The order to cut a host's power, carried out on the control node."""
     fence = host.fence or {}

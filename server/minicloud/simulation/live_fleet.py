@@ -28,7 +28,8 @@ def live_fleet(hosts: Iterable[Row], vms: Iterable[Row], reservations: Iterable[
         make room for another, but that its host has the less disk.
     :param reservations: those that are held. Each is as a VM that is being made, on its host and no other.
     """
-    known = sorted(vms, key=lambda vm: str(vm["id"]))
+    known, places = sorted(vms, key=lambda vm: str(vm["id"])), list(hosts)
+    homes = {host["name"]: host for host in places}
     ids: dict[str, dict[str, str]] = {}
     for vm in known:
         ids.setdefault(vm["project"], {}).update({vm["name"]: vm["id"], vm["id"]: vm["id"]})
@@ -39,10 +40,10 @@ def live_fleet(hosts: Iterable[Row], vms: Iterable[Row], reservations: Iterable[
             left.setdefault(vm["host"], []).extend(vm["disks"])
     return {
         "hosts": [
-            _host(host, left.get(host["name"], ())) for host in sorted(hosts, key=lambda host: str(host["name"]))
+            _host(host, left.get(host["name"], ())) for host in sorted(places, key=lambda host: str(host["name"]))
         ],
         "vms": [
-            *(_vm(vm, ids[vm["project"]]) for vm in placed if not vm["preempted"]),
+            *(_vm(vm, ids[vm["project"]]) | _seat(vm, homes.get(vm["host"])) for vm in placed if not vm["preempted"]),
             *(_vm(_coming(room), ids.get(room["project"], {})) for room in sorted(reservations, key=_id)),
         ],
     }
@@ -133,6 +134,13 @@ def _vm(vm: Row, ids: Mapping[str, str]) -> dict[str, Any]:
         **{name: _by_id(asked[name], ids) for name in _TERMS if name in asked},
     }
     return _said(written)
+
+
+def _seat(vm: Row, host: Row | None) -> dict[str, Any]:
+    """The NUMA nodes on which it lies, which a file counts from 0."""
+    numbers = [] if host is None else host["seats"].get(vm["id"], [])
+    known = [] if host is None else [node["id"] for node in host["numa"] or ()]
+    return {"nodes": [known.index(number) for number in numbers]} if numbers else {}
 
 
 def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> list[str]:

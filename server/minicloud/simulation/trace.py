@@ -96,11 +96,16 @@ def _read_step(reader: FieldReader, mapping: Mapping[str, Any], place: str, befo
 
 def _read_new(reader: FieldReader, wanted: Mapping[str, Any], field: str) -> WrittenVm:
     """A VM that is to be placed."""
+    before = len(reader.problems)
     vm = read_vm(reader, wanted, field)
+    if len(reader.problems) > before:
+        return vm
     if vm.host_pin is not None:
         reader.refuse(
             f"{field}.host_pin", "a VM that is to be placed is nowhere yet", "host, for the only one that will do"
         )
+    if vm.nodes:
+        reader.refuse(f"{field}.nodes", "a VM that is to be placed is nowhere yet", "numa, for how many")
     return vm
 
 

@@ -195,6 +195,15 @@ def nodes(session: Session, vm_ids: Collection[str]) -> Mapping[tuple[str, str],
     return {(row[0], row[1]): row[2] for row in session.execute(query) if row[2]}
 
 
+def seats(session: Session) -> Mapping[str, Mapping[str, list[int]]]:
+    """By host and VM the NUMA nodes on which VMs lie, for those that asked for some."""
+    found: dict[str, dict[str, list[int]]] = {}
+    query = select(AllocationRow.host, AllocationRow.vm, AllocationRow.nodes).where(AllocationRow.nodes.is_not(None))
+    for host, vm, nodes_there in session.execute(query.order_by(AllocationRow.vm)):
+        found.setdefault(host, {})[vm] = nodes_there
+    return found
+
+
 def resize(
     session: Session, vm: str, host: str, *, cpu: int, ram_mib: int, nodes: Collection[int] | None = None
 ) -> None:

@@ -119,7 +119,22 @@ def test_what_vms_are_to_have_of_their_host_is_told(cloud: Cloud) -> None:
     fleet = read(document)
     request = fleet.request_of(made["id"])
     assert (request.machine, request.numa, request.huge_pages, request.pinned) == ("q35", 1, True, True)
-    assert fleet.nodes_of(made["id"]) == (0,)
+    assert (vm["nodes"], fleet.nodes_of(made["id"])) == ([0], (0,))
+
+
+def test_which_nodes_vms_lie_on_is_told_whatever_a_file_would_deal_out(cloud: Cloud) -> None:
+    nodes = tuple(NumaObservation(number, 4, 4096) for number in (0, 8))
+    cloud.world.observe("node1", cpu=8, numa=nodes)
+    made = [cloud.running(f"vm{number}", cpu=1, ram="1G", host="node1", scheduling={"numa": 1}) for number in range(3)]
+    cloud.call("DELETE", "/v1/vms/vm0")
+    cloud.world.carry_out("absent")
+    (host, *_others) = cloud.get("/v1/hosts")["items"]
+    assert set(host["seats"]) == {vm["id"] for vm in made[1:]}
+    document = exported(cloud)
+    fleet = read(document)
+    for vm in document["vms"]:
+        assert [(0, 8)[node] for node in vm["nodes"]] == host["seats"][vm["id"]]
+        assert fleet.nodes_of(vm["id"]) == tuple(vm["nodes"])
 
 
 def test_what_vms_ask_of_each_other_is_told_by_id(cloud: Cloud) -> None:

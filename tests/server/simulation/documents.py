@@ -98,6 +98,7 @@ GOOD_VMS: list[dict[str, Any]] = [
     {"labels": {"tier": ""}, "spread": [{"by": "host", "at_most": 1, "label": "tier"}]},
     {"group": "db", "spread": [{"by": "zone", "at_most": 1, "label": None}], "pinned": False, "volumes": ["data"]},
     {"host_labels": {"disk": "ssd"}, "architecture": "x86_64", "machine": "q35", "cpu_features": ["avx2", "avx2"]},
+    {"nodes": None},
     {"networks": ["lan"], "bandwidth_mbps": 100, "pools": {"fast": "10G", "slow": 5, "none": None}, "image": "debian"},
 ]
 BAD_VMS: list[tuple[dict[str, Any], str]] = [
@@ -106,6 +107,9 @@ BAD_VMS: list[tuple[dict[str, Any], str]] = [
     ({"host": 1}, "host"),
     ({"host_pin": True}, "host_pin"),
     ({"host_pin": ""}, "host_pin"),
+    ({"numa": 1, "nodes": 0}, "nodes"),
+    ({"numa": 1, "nodes": [-1]}, "nodes.0"),
+    ({"numa": 2, "nodes": [0, 0]}, "nodes"),
     ({"cpu": "2"}, "cpu"),
     ({"cpu": -0.5}, "cpu"),
     ({"cpu": False}, "cpu"),
@@ -190,6 +194,7 @@ GOOD_REQUESTS: list[dict[str, Any]] = [
 BAD_REQUESTS: list[tuple[Any, str]] = [
     ({**_CREATE, "vm": {"id": "v", "cpu": 1, "ram": 512, "host_pin": "a"}}, "vm.host_pin"),
     ({**_GROUP, "vms": [{"id": "v", "cpu": 1, "ram": 512, "host_pin": "a"}]}, "vms.0.host_pin"),
+    ({**_CREATE, "vm": {"id": "v", "cpu": 1, "ram": 512, "numa": 1, "nodes": [0]}}, "vm.nodes"),
     ([], ""),
     ({}, "op"),
     ({**_CREATE, "op": "resize"}, "op"),

@@ -184,6 +184,26 @@ def test_a_vm_that_finds_no_nodes_where_it_is_said_to_be_is_named() -> None:
     assert read_fleet([host], vms, at=0, policy=generous).where("v2") == "a"
 
 
+def test_a_vm_that_says_on_which_nodes_it_lies_is_there_and_others_are_dealt_what_is_left() -> None:
+    hosts = [{"id": "a", "cpu": 8, "ram": "16G", "numa": [{"cpu": 4, "ram": "8G"}, {"cpu": 4, "ram": "8G"}]}]
+    vms = [
+        {"id": "dealt", "host": "a", "cpu": 4, "ram": "8G", "numa": 1},
+        {"id": "told", "host": "a", "cpu": 1, "ram": "1G", "numa": 1, "nodes": [0]},
+    ]
+    fleet = read_fleet(hosts, vms, at=0)
+    assert (fleet.nodes_of("told"), fleet.nodes_of("dealt")) == ((0,), (1,))
+    vms[1] |= {"nodes": [2]}
+    with pytest.raises(InputError) as caught:
+        read_fleet(hosts, vms, at=0)
+    assert [(problem.field, problem.message) for problem in caught.value.problems] == [
+        ("vms.1.nodes", "a has 2 NUMA nodes, counted from 0")
+    ]
+    vms[1] |= {"nodes": [0, 1]}
+    with pytest.raises(InputError) as caught:
+        read_fleet(hosts, vms, at=0)
+    assert [problem.field for problem in caught.value.problems] == ["vms.1.nodes"]
+
+
 def test_a_vm_lies_on_nodes_of_a_host_that_takes_no_more() -> None:
     fleet = read_fleet([{**NUMA_HOST, "cordoned": True}], [{**VM, "numa": 2, "cpu": 2, "ram": "2G"}], at=0)
     assert fleet.node_ram_used[0].tolist() == [1024, 1024]

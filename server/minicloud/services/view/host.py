@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +61,7 @@ class HostView:
     :param networks: libvirt networks that are up; None before it was observed.
     :param pools: what its storage pools hold in all, in bytes, by name; None before it was observed.
     :param numa: its NUMA nodes, each ``{"id", "cpu", "ram_mib", "huge_pages_mib"}``; None where it cannot tell.
+    :param seats: by a VM's id the NUMA nodes on which it lies there, for those that asked for some.
     :param machines: machine types that it offers; ``images``: those that lie there. None where it cannot tell.
     :param measured: what is known of ``memory``, ``pressure``, ``network_mbps`` and ``io_latency_ms``, as
         ``Measurements`` has them; measured with the load.
@@ -96,6 +97,7 @@ class HostView:
     networks: tuple[str, ...] | None
     pools: Mapping[str, int] | None
     numa: tuple[Mapping[str, int], ...] | None
+    seats: Mapping[str, tuple[int, ...]]
     machines: tuple[str, ...] | None
     images: tuple[str, ...] | None
     measured: Mapping[str, float]
@@ -150,8 +152,14 @@ class HostChange:
     replayed: bool = False
 
 
-def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> HostView:
-    """:param allocated: number of VMs, virtual CPUs, MiB and bytes promised there; None for none."""
+def show_host(
+    row: HostRow, allocated: tuple[int, int, int, int] | None, seats: Mapping[str, Sequence[int]] | None = None
+) -> HostView:
+    """A host with what is promised there.
+
+    :param allocated: number of VMs, virtual CPUs, MiB and bytes; None for none.
+    :param seats: by VM the NUMA nodes on which it lies, by their place among the host's; None for none.
+    """
     vms, cpu, ram_mib, disk_bytes = allocated or (0, 0, 0, 0)
     return HostView(
         name=row.name,
@@ -182,6 +190,7 @@ def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> Host
         networks=None if row.networks is None else tuple(row.networks),
         pools=row.pools,
         numa=None if row.numa is None else tuple(row.numa),
+        seats={vm: numbers_of(row, places) for vm, places in (seats or {}).items()},
         machines=None if row.machines is None else tuple(row.machines),
         images=None if row.images is None else tuple(row.images),
         measured=row.measured or {},
@@ -193,6 +202,12 @@ def show_host(row: HostRow, allocated: tuple[int, int, int, int] | None) -> Host
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def numbers_of(row: HostRow, places: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of a host's NUMA nodes, by their places among them; none where it has others by now."""
+    known = row.numa or []
+    return tuple(known[place]["id"] for place in places) if places and max(places) < len(known) else ()
 
 
 def show_domain(row: DomainRow) -> DomainView:
