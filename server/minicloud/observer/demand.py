@@ -83,6 +83,20 @@ def _each(statistics: Mapping[str, Any], group: str, count: str, *names: str) ->
     return [int(statistics[key]) for key in keys if key in statistics]
 
 
+def memory_in_use(told: Mapping[str, int], set_aside_mib: int) -> float | None:
+    """The share of a host's memory that is in use, 0 to 1; None where it does not tell.
+
+    What it could give up at once is not in use. Huge pages are left out: they are promised apart, and whether a guest
+    has them or not, they are never free.
+
+    :param told: of ``virNodeGetMemoryStats``, in KiB.
+    :param set_aside_mib: in huge pages.
+    """
+    total = int(told.get("total", 0)) - set_aside_mib * 1024
+    spare = sum(int(told.get(name, 0)) for name in ("free", "buffers", "cached"))
+    return None if total <= 0 else min(1.0, max(0.0, 1.0 - spare / total))
+
+
 @dataclass(frozen=True)
 class Demand:
     """What was measured so far.

@@ -14,7 +14,7 @@ from minicloud_core.model.vm import DEFAULT_POOL
 from minicloud.services.view.observation import DomainObservation, HostObservation, NumaObservation
 
 from .capabilities import read_machines, read_numa
-from .demand import Counters, Demand, read_counters
+from .demand import Counters, Demand, memory_in_use, read_counters
 from .domain import DomainFacts, observe_domain, read_facts
 from .pool import read_images, read_pools
 from .processor import read_cpu_features
@@ -102,7 +102,7 @@ class Reader:
         """
         machine = self._machine = self._machine or self._read_machine()
         build = self._read_build(machine)
-        self.use = self._measure(machine)
+        self.use = self._measure(machine, build)
         return HostObservation(
             host=self.host,
             at=now,
@@ -146,20 +146,13 @@ class Reader:
         busy = sum(int(times.get(name, 0)) for name in ("kernel", "user", "intr"))
         return CpuTimes(time.monotonic(), idle, idle + busy)
 
-    def _read_memory(self) -> float | None:
-        """The share of the host's memory that is in use: what it could give up at once is not."""
-        kib = self.connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
-        if not kib.get("total"):
-            return None
-        spare = sum(int(kib.get(name, 0)) for name in ("free", "buffers", "cached"))
-        return min(1.0, max(0.0, 1.0 - spare / int(kib["total"])))
-
-    def _measure(self, machine: Machine) -> Use:
+    def _measure(self, machine: Machine, build: Build) -> Use:
         load, demand = self.use.load.after(self._read_cpu_times()), self.use.demand
         if time.monotonic() - self._demand_at >= _DEMAND_AFTER:
             self._demand_at = time.monotonic()
-            counters = self._read_counters()
-            demand = demand.after(time.monotonic(), counters, memory=self._read_memory(), threads=machine.cpu)
+            told = self.connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+            memory = memory_in_use(told, sum(node.huge_pages_mib for node in build.numa))
+            demand = demand.after(time.monotonic(), self._read_counters(), memory=memory, threads=machine.cpu)
         return Use(load, demand)
 
     def _read_counters(self) -> dict[str, Counters]:

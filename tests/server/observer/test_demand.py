@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minicloud.observer.demand import LATENCY_KEPT, Counters, Demand, read_counters
+from minicloud.observer.demand import LATENCY_KEPT, Counters, Demand, memory_in_use, read_counters
 from minicloud.services.view.observation import Measurements
 
 SECOND = 10**9
@@ -67,6 +67,24 @@ def measured(*readings: dict[str, Counters], every: float = 5.0, memory: float |
     for number, counters in enumerate(readings):
         demand = demand.after(number * every, counters, memory=memory, threads=4)
     return demand.measured
+
+
+@pytest.mark.parametrize(
+    ("told", "set_aside_mib", "use"),
+    [
+        ({"total": 8192, "free": 1024, "buffers": 1024, "cached": 2048}, 0, 0.5),
+        ({"total": 8192, "free": 2048}, 4, 0.5),
+        ({"total": 8192, "free": 4096}, 4, 0.0),
+        ({"total": 8192, "free": 9000}, 0, 0.0),
+        ({"total": 8192}, 0, 1.0),
+        ({"free": 1024}, 0, None),
+        ({"total": 8192, "free": 0}, 8, None),
+    ],
+)
+def test_memory_that_could_be_given_up_at_once_is_not_in_use(
+    told: dict[str, int], set_aside_mib: int, use: float | None
+) -> None:
+    assert memory_in_use(told, set_aside_mib) == use
 
 
 def test_one_reading_tells_of_memory_alone() -> None:
