@@ -18,7 +18,9 @@ from typing import Any, Final
 from minicloud_core.model.errors import ConflictError, NoCapacityError
 from minicloud_core.model.reason import Reason
 from minicloud_core.scheduler.fleet import Fleet
+from minicloud_core.scheduler.pipeline import Scheduler
 from minicloud_core.scheduler.preemption import Victim, left_behind, name_of_disks
+from minicloud_core.scheduler.request import Request
 
 from minicloud.store import allocation as allocations
 from minicloud.store import operation as operations
@@ -33,6 +35,7 @@ from .context import SYSTEM, Context
 from .precedence import may_leave
 from .queue import MAKES_ROOM
 from .snapshot import request_of
+from .standing_fleet import StandingFleet
 from .state import Deed, ask_to_yield, explain_operation, house_vm, move_operation, preempt_vm
 from .verb import Change, locked
 from .withdrawal import withdraw
@@ -90,27 +93,50 @@ def take_place(ctx: Context, operation: str) -> str | None:
 
 
 def _take_place(ctx: Context, operation: str) -> None:
+    now = ctx.clock.now()
     with ctx.fleet.lent(to_take=True) as fleet, ctx.write("operations") as session:
-        scheduler = fleet.scheduler(session, ctx.policy.current(), ctx.clock.now())
-        row, heir, victims = _check_all_left(session, operation)
-        assert heir.host is not None
+        row, heir, leaving = _check_all_left(session, operation)
+        scheduler = fleet.scheduler(session, ctx.policy.current(), now)
         deed = Deed.by(ctx, session, SYSTEM.name, row.request_id)
-        try:
-            allocation.advance(deed, fleet, {heir.host: 0})
-        except allocation.OvertakenError as error:
-            raise ConflictError(f"{heir.host} changed while {operation} was looked at", hint="look again") from error
-        vms.lock_many(session, {heir.id, *(victim.id for victim in victims)})
-        operations.lock(session, operation)
+        _lock(deed, fleet, row, [heir, *leaving])
         row, heir, victims = _check_all_left(session, operation)
-        _clear(scheduler.fleet, victims)
-        request = request_of(heir.id, heir, fleet.names)
-        scheduler.fleet.remove(heir.id)
-        reasons = scheduler.reasons(request, str(heir.host), now=ctx.clock.now().timestamp())
-        lacking = [reason.message for reason in reasons if reason.rule in _LIMITS]
-        if lacking:
-            raise _NoRoomError(f"all have left {heir.host}, and it does not fit yet: {'; '.join(lacking)}")
-        scheduler.settle(heir.id, str(heir.host), request)
+        if [victim.id for victim in victims] != [victim.id for victim in leaving]:
+            # One was deleted just now, and the fleet was read while it was there.
+            raise _overtaken(row)
+        _exchange(scheduler, request_of(heir.id, heir, fleet.names), victims, now.timestamp())
         _write(deed, row, heir, victims)
+
+
+def _lock(deed: Deed, fleet: StandingFleet, row: OperationRow, there: Sequence[VmRow]) -> None:
+    """Lock the host, the VMs and the operation, in the order in which everybody does.
+
+    :raises ConflictError: when the host is no longer as it is in the fleet.
+    """
+    try:
+        allocation.advance(deed, fleet, {str(row.host): 0})
+    except allocation.OvertakenError as error:
+        raise _overtaken(row) from error
+    vms.lock_many(deed.session, {vm.id for vm in there})
+    operations.lock(deed.session, row.id)
+
+
+def _overtaken(row: OperationRow) -> ConflictError:
+    return ConflictError(f"{row.host} changed while {row.id} was looked at", hint="look again")
+
+
+def _exchange(scheduler: Scheduler, request: Request, victims: Sequence[VmRow], now: float) -> None:
+    """Have a VM take its room in the fleet in the place of others.
+
+    :raises _NoRoomError: when a host would be over a limit.
+    """
+    heir, host = str(request.vm), str(scheduler.fleet.where(str(request.vm)))
+    _clear(scheduler.fleet, victims)
+    scheduler.fleet.remove(heir)
+    reasons = scheduler.reasons(request, host, now=now)
+    lacking = [reason.message for reason in reasons if reason.rule in _LIMITS]
+    if lacking:
+        raise _NoRoomError(f"all have left {host}, and it does not fit yet: {'; '.join(lacking)}")
+    scheduler.settle(heir, host, request)
 
 
 def _clear(fleet: Fleet, victims: Sequence[VmRow]) -> None:
