@@ -105,12 +105,12 @@ def _grant(admission: Admission, wish: ReservationWish, tell: Telling) -> _Grant
     lapsed = tuple(sorted(row.id for row in named.values() if row.expires_at <= now))
     items: list[_Held | ReservationRow] = []
     try:
-        for index, item in enumerate(wish.items):
-            existing = named.get(item.name or "")
+        for item, asked in zip(wish.items, wish.rooms, strict=True):
+            room, existing = _settled(admission, asked), named.get(item.name or "")
             if existing is not None and existing.id not in lapsed:
-                items.append(_same(existing, item))
+                items.append(_same(existing, room.spec))
             else:
-                items.append(_hold(admission, wish, index, tell))
+                items.append(_hold(admission, item, room, tell))
     except MinicloudError as error:
         _take_back(admission, [item for item in items if isinstance(item, _Held)])
         if wish.listed:
@@ -137,9 +137,9 @@ def rehearse(admission: Admission, wish: ReservationWish) -> Answer:
         _take_back(admission, granted.held)
 
 
-def _same(existing: ReservationRow, item: ReservationSpec) -> ReservationRow:
+def _same(existing: ReservationRow, needs: VmSpec) -> ReservationRow:
     """:raises ConflictError: when it holds room for something else."""
-    differences = VmSpec.from_stored(existing.spec).differences(item.needs)
+    differences = VmSpec.from_stored(existing.spec).differences(needs)
     if differences:
         raise ConflictError(
             f"Reservation {existing.name} ({existing.id}) is held with another {', '.join(sorted(differences))}",
@@ -149,11 +149,9 @@ def _same(existing: ReservationRow, item: ReservationSpec) -> ReservationRow:
     return existing
 
 
-def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling) -> _Held:
+def _hold(admission: Admission, item: ReservationSpec, room: VmWish, tell: Telling) -> _Held:
     """Give one its room in the fleet, and count it against its project's quota."""
-    ctx, item, room = admission.ctx, wish.items[index], wish.rooms[index]
-    now = ctx.clock.now()
-    room = _settled(admission, room)
+    ctx, now = admission.ctx, admission.ctx.clock.now()
     image = admission.ledger.image(room)
     admission.ledger.check_quota(room, image)
     reservation = identifier.reservation_id(now, ctx.entropy)
@@ -168,7 +166,7 @@ def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling
     _one, cpu, ram_mib, disk_bytes = room.amounts(image)
     row = {
         "id": reservation,
-        "project": wish.project,
+        "project": room.project,
         "name": item.name,
         "state": "held",
         "host": decision.host,
@@ -178,8 +176,8 @@ def _hold(admission: Admission, wish: ReservationWish, index: int, tell: Telling
         "architecture": image.architecture,
         "spec": room.spec.to_mapping(),
         "decision": record,
-        "actor": wish.actor.name,
-        "request_id": wish.actor.request_id,
+        "actor": room.actor.name,
+        "request_id": room.actor.request_id,
         "created_at": now,
         "expires_at": until,
         "ended_at": None,

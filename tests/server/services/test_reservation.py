@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from minicloud.services import audit, event, host, project, reservation, vm
 from minicloud.services.context import Actor, Idempotency
+from minicloud.services.policy import FixedPolicy
 from minicloud.services.view.project import Quota
 from minicloud.services.view.reservation import ReservationView
 from minicloud.services.view.vm import VmCreation
@@ -20,6 +22,7 @@ from minicloud_core.model.errors import (
     QuotaError,
 )
 from minicloud_core.model.reservation import parse_reservation, parse_reservations
+from minicloud_core.scheduler.policy import BALANCED
 
 from tests.server.world import ADMIN, GIB, World
 
@@ -471,3 +474,14 @@ def test_no_runner_is_woken_for_a_reservation(world: World) -> None:
     assert (world.ctx.hints.mark("operations"), world.ctx.hints.mark("events")) == (operations, events + 1)
     create_in(world, held)
     assert world.ctx.hints.mark("operations") == operations + 1
+
+
+def test_a_priority_may_be_called_by_its_class(world: World) -> None:
+    world.ctx = replace(world.ctx, policy=FixedPolicy(replace(BALANCED, priority_classes={"critical": 500})))
+    world.fleet("node1")
+    asked = {"name": "soon", "scheduling": {"priority": "critical"}}
+    first = reserve(world, **asked)
+    assert first.scheduling == {"priority": 500}
+    assert reserve(world, **asked).id == first.id
+    with pytest.raises(InputError, match="no priority class gold"):
+        reserve(world, scheduling={"priority": "gold"})
