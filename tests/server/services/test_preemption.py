@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 from minicloud.controllers.readmission import plan_readmissions
 from minicloud.controllers.service import plan_all
-from minicloud.services import audit, event, host, observation, operation, placement, project, reconciliation, vm
+from minicloud.services import (
+    audit,
+    event,
+    host,
+    observation,
+    operation,
+    placement,
+    project,
+    reconciliation,
+    reservation,
+    vm,
+)
 from minicloud.services.admission import admit
 from minicloud.services.context import Context, Idempotency
 from minicloud.services.policy import FixedPolicy
@@ -23,6 +34,7 @@ from minicloud.services.view.vm import VmCreation
 from minicloud.services.vm_wish import VmWish
 from minicloud.store import allocation as allocations
 from minicloud_core.model.errors import BusyError, ConflictError, InputError, NoCapacityError
+from minicloud_core.model.reservation import ReservationSpec
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.policy import PACK
 from minicloud_core.scheduler.priority import Precedence
@@ -175,6 +187,15 @@ def test_nobody_makes_room_for_who_is_not_important_enough(full: World) -> None:
     with pytest.raises(NoCapacityError):
         urgent(full, scheduling={"priority": 1000})
     assert full.vm("high").status == "running"
+
+
+def test_what_is_reserved_makes_room_for_nobody(world: World) -> None:
+    world.host("node1", cpu=4, ram_mib=8192)
+    reservation.create(world.ctx, ADMIN, [ReservationSpec(world.spec("later", cpu=3))])
+    world.running("low", cpu=1)
+    with pytest.raises(NoCapacityError):
+        urgent(world, cpu=2)
+    assert [one["vm"] for one in (urgent(world, cpu=1).placement or {})["preempts"]] == ["vm-101"]
 
 
 def test_nobody_makes_room_where_the_policy_lets_nobody_take_any(full: World) -> None:
