@@ -17,7 +17,8 @@ from .conftest import Cloud, fields, refused
 def test_a_project_is_made_with_its_quota(cloud: Cloud) -> None:
     made = cloud.call("POST", "/v1/projects", {"name": "green", "quota": {"vms": 1}})
     assert made.status_code == 201
-    assert made.json()["quota"] == {"vms": 1, "cpu": None, "ram_mib": None, "disk_bytes": None}
+    nothing = dict.fromkeys(("cpu", "ram_mib", "disk_bytes", "priority_max"))
+    assert made.json()["quota"] == {"vms": 1, **nothing}
     refused(cloud.call("POST", "/v1/projects", {"name": "green"}), 409, "minicloud.resource.conflict")
     assert cloud.call("POST", "/v1/vms?project=green", {"name": "web01"}).status_code == 202
     assert cloud.get("/v1/projects/green")["usage"]["vms"] == 1
