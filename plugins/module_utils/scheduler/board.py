@@ -112,13 +112,13 @@ class Board:
         pinned = self.fleet.pinned_used[rows]
         return self._cpu_beside(pinned, rows) - self._cpu_beside(pinned + request.cpu_grains, rows)
 
-    def threads_free(self, row: int) -> float:
-        """How many threads of a host VMs could still have for themselves."""
-        overcommit, pinned = float(self.overcommit[row]), float(self.fleet.pinned_used[row])
-        shared = float(self.fleet.cpu_used[row]) - pinned
-        if overcommit < 1:
-            return max(0.0, float(self.cpu_free[row]) / GRAINS)
-        return max(0.0, float(self.fleet.cpu[row]) - (shared / overcommit + pinned) / GRAINS)
+    def threads_free(self, rows: Rows) -> Vector:
+        """How many threads of some hosts VMs could still have for themselves."""
+        overcommit, pinned = self.overcommit[rows], self.fleet.pinned_used[rows]
+        shared = self.fleet.cpu_used[rows] - pinned
+        unshared = self.fleet.cpu[rows] - (shared / overcommit + pinned) / GRAINS
+        free: Vector = np.maximum(0.0, np.where(overcommit < 1, self.cpu_free[rows] / GRAINS, unshared))
+        return free
 
     def ram_left(self, request: Request, rows: Rows) -> Integers | Vector:
         """MiB of the kind that a request wants."""

@@ -10,7 +10,8 @@ those again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -184,6 +185,23 @@ class Fleet:
         self._count(row, request, nodes, -1)
         self.company.count(row, request, -1)
         self.moment = self.moment.passes((Fleet.add, (vm, self.hosts[row].id, request, nodes)))
+
+    @contextmanager
+    def without(self, vms: Iterable[str]) -> Iterator[None]:
+        """The fleet without some VMs, for a moment. Afterwards all is as it was, and no time has passed.
+
+        :raises KeyError: when there is no such VM.
+        """
+        moment, not_running = self.moment, set(self.not_running)
+        places = [(vm, str(self.where(vm)), self.request_of(vm), self.nodes_of(vm)) for vm in vms]
+        for place in places:
+            self.remove(place[0])
+        try:
+            yield
+        finally:
+            for place in places:
+                self.add(*place)
+            self.moment, self.not_running = moment, not_running
 
     def where(self, vm: str) -> str | None:
         """The host of a VM that was added."""

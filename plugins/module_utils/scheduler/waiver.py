@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from .arrays import np
 from .host import HostView
+from .kinds import Kinds
 from .request import Request
+from .rule import Ask
+
+if TYPE_CHECKING:
+    from .arrays import Integers
+
+# A network, a CPU feature, a label with its value.
+Name = TypeVar("Name", bound=Hashable)
+
+# A count where it is not for the request to go without: others have said it.
+NOT_ITS_OWN: Final = -1
 
 
 @dataclass(frozen=True)
@@ -18,59 +30,93 @@ class Waiver:
     """A request with less to ask.
 
     :param text: what it goes without, for people: ``without label rack=a``.
-    :param count: how many things those are.
     """
 
     text: str
-    count: int
     request: Request
 
 
-def waive(rule: str, request: Request, host: HostView) -> Waiver | None:
-    """What a request would have to go without for a rule to accept a host; None where that would be another request
-    altogether."""
-    return _WAIVERS[rule](request, host) if rule in _WAIVERS else None
+@dataclass(frozen=True)
+class Waiving:
+    """How a request asks less, so that one rule accepts a host.
+
+    :param counts: for each host, of how many things less; ``NOT_ITS_OWN`` where that is not for it to say.
+    :param waive: what it then asks for on one row.
+    """
+
+    counts: Callable[[Ask], Integers]
+    waive: Callable[[Ask, int], Waiver]
 
 
-def _host_labels(request: Request, host: HostView) -> Waiver:
-    kept = {key: value for key, value in request.host_labels.items() if host.labels.get(key) == value}
-    missing = [f"{key}={value}" for key, value in request.host_labels.items() if key not in kept]
-    return _without("label", missing, replace(request, host_labels=kept))
-
-
-def _architecture(request: Request, host: HostView) -> Waiver:
-    return _without("architecture", [str(request.architecture)], replace(request, architecture=None))
-
-
-def _machine(request: Request, host: HostView) -> Waiver:
-    return _without("machine type", [str(request.machine)], replace(request, machine=None))
-
-
-def _cpu_features(request: Request, host: HostView) -> Waiver:
-    kept = request.cpu_features & host.cpu_features
-    return _without("CPU feature", request.cpu_features - kept, replace(request, cpu_features=kept))
-
-
-def _networks(request: Request, host: HostView) -> Waiver:
-    kept = request.networks & (host.networks or frozenset())
-    return _without("network", request.networks - kept, replace(request, networks=kept))
-
-
-def _volumes(request: Request, host: HostView) -> Waiver:
-    kept = request.volumes & (host.reachable_volumes or frozenset())
-    return _without("volume", request.volumes - kept, replace(request, volumes=kept))
-
-
-def _without(kind: str, things: Iterable[str], request: Request) -> Waiver:
+def without(kind: str, things: Iterable[str], request: Request) -> Waiver:
+    """The request without things of a kind that it asked for."""
     names = sorted(things)
-    return Waiver(f"without {kind}{'' if len(names) == 1 else 's'} {', '.join(names)}", len(names), request)
+    return Waiver(f"without {kind}{'' if len(names) == 1 else 's'} {', '.join(names)}", request)
 
 
-_WAIVERS: Final[dict[str, Callable[[Request, HostView], Waiver]]] = {
-    "host_labels": _host_labels,
-    "architecture": _architecture,
-    "machine": _machine,
-    "cpu_features": _cpu_features,
-    "networks": _networks,
-    "volumes": _volumes,
+def total(ask: Ask, lacking: Iterable[Any]) -> Integers:
+    """How often each host is among those that lack something."""
+    counts: Integers = np.zeros(len(ask.fleet), dtype=np.int64)
+    for mask in lacking:
+        counts += mask
+    return counts
+
+
+def _missing(ask: Ask, hosts: Kinds[Any, frozenset[Name]], things: Iterable[Name]) -> Integers:
+    """How many of some things each host has not."""
+    return total(ask, (~hosts.taking(frozenset({thing})) for thing in things))
+
+
+def _one(ask: Ask) -> Integers:
+    return np.ones(len(ask.fleet), dtype=np.int64)
+
+
+def _host(ask: Ask, row: int) -> HostView:
+    return ask.fleet.hosts[row]
+
+
+def _host_labels(ask: Ask, row: int) -> Waiver:
+    request, labels = ask.request, _host(ask, row).labels
+    kept = {key: value for key, value in request.host_labels.items() if labels.get(key) == value}
+    missing = [f"{key}={value}" for key, value in request.host_labels.items() if key not in kept]
+    return without("label", missing, replace(request, host_labels=kept))
+
+
+def _architecture(ask: Ask, row: int) -> Waiver:
+    return without("architecture", [str(ask.request.architecture)], replace(ask.request, architecture=None))
+
+
+def _machine(ask: Ask, row: int) -> Waiver:
+    return without("machine type", [str(ask.request.machine)], replace(ask.request, machine=None))
+
+
+def _cpu_features(ask: Ask, row: int) -> Waiver:
+    wanted = ask.request.cpu_features
+    kept = wanted & _host(ask, row).cpu_features
+    return without("CPU feature", wanted - kept, replace(ask.request, cpu_features=kept))
+
+
+def _networks(ask: Ask, row: int) -> Waiver:
+    wanted = ask.request.networks
+    kept = wanted & (_host(ask, row).networks or frozenset())
+    return without("network", wanted - kept, replace(ask.request, networks=kept))
+
+
+def _volumes(ask: Ask, row: int) -> Waiver:
+    wanted = ask.request.volumes
+    kept = wanted & (_host(ask, row).reachable_volumes or frozenset())
+    return without("volume", wanted - kept, replace(ask.request, volumes=kept))
+
+
+WAIVINGS: Final = {
+    "host_labels": Waiving(
+        lambda ask: _missing(ask, ask.fleet.features.labels, ask.request.host_labels.items()), _host_labels
+    ),
+    "architecture": Waiving(_one, _architecture),
+    "machine": Waiving(_one, _machine),
+    "cpu_features": Waiving(
+        lambda ask: _missing(ask, ask.fleet.features.cpu_features, ask.request.cpu_features), _cpu_features
+    ),
+    "networks": Waiving(lambda ask: _missing(ask, ask.fleet.features.networks, ask.request.networks), _networks),
+    "volumes": Waiving(lambda ask: _missing(ask, ask.fleet.features.reachable_volumes, ask.request.volumes), _volumes),
 }

@@ -259,9 +259,10 @@ def test_refusals_name_who_is_in_the_way() -> None:
             [("without anti-affinity to group db by rack", "b")],
         ),
         ({"d": [DB]}, replace(VM, affinity=("group:db@rack",)), [("without affinity to group db by rack", "a")]),
-        # Others have said that, and it is not for the request to take back.
-        ({"a": [replace(DB, spread=RACK)], "c": [replace(DB, spread=RACK)], "d": [replace(DB, spread=RACK)]}, DB, []),
-        ({name: [replace(VM, anti_affinity=("group:db",))] for name in "abcd"}, DB, []),
+        # Others have said that, and it is not for the request to take back: they would have to go.
+        ({name: [replace(DB, spread=RACK)] for name in "acd"}, DB, [("without VM a0", "a")]),
+        ({name: [replace(VM, anti_affinity=("group:db",))] for name in "abcd"}, DB, [("without VM a0", "a")]),
+        ({name: [replace(VM, anti_affinity=("vm:v",), project="red")] for name in "abcd"}, replace(DB, vm="v"), []),
         (
             {"a": [DB], "b": [DB], "c": [DB]},
             replace(DB, spread=(Spread("rack", 1),)),
@@ -280,7 +281,11 @@ def test_what_would_make_it_fit_is_offered(
 ) -> None:
     remedies = place(fleet_with(placed), request_, SPREAD, now=NOW).remedies
     assert [(one.text, one.host) for one in remedies] == offers
-    assert all(accepting(placed, one.request) for one in remedies)
+    for one in remedies:
+        fleet = fleet_with(placed)
+        for vm in one.leaving:
+            fleet.remove(vm)
+        assert place(fleet, one.request, SPREAD, now=NOW).host == one.host
 
 
 # Few names, so that they meet.
@@ -422,4 +427,8 @@ def test_what_is_offered_would_do(views: list[HostView], placed: list[tuple[Requ
         fleet.add(f"vm-{number}", views[host % len(views)].id, replace(vm, vm=f"vm-{number}"))
     for remedy in place(fleet, request, SPREAD, now=NOW).remedies:
         assert remedy.opened is None
-        assert place(fleet, remedy.request, SPREAD, now=NOW).host == remedy.host
+        changed = fleet.copy()
+        for vm in remedy.leaving:
+            assert fleet.request_of(vm).project == request.project
+            changed.remove(vm)
+        assert place(changed, remedy.request, SPREAD, now=NOW).host == remedy.host

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.host import HostView, NumaNode
@@ -168,6 +168,7 @@ wanted = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), lodgers), max_size=7), wanted)
 def test_the_plan_is_the_best_of_all_sets(vms: list[tuple[str, Request]], request: Request) -> None:
     scheduler = Scheduler(Fleet([host("a", 6, 8), host("b", 6, 8)]), POLICY)

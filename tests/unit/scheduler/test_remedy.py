@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from minicloud_core.model.units import GIB
 from minicloud_core.scheduler.decision import Decision
 from minicloud_core.scheduler.fleet import Fleet
@@ -20,6 +21,16 @@ from tests.unit.scheduler.test_properties import fleets, policies, requests
 from tests.unit.scheduler.test_reference import Scene, cases
 
 NOW = 1_000_000.0
+vms_on_hosts = st.builds(
+    Request,
+    cpu=st.integers(1, 3),
+    ram_mib=st.sampled_from([1024, 2048, 4096]),
+    numa=st.sampled_from([0, 0, 0, 1]),
+    group=st.sampled_from([None, "g"]),
+    anti_affinity=st.sampled_from([(), (), ("group:g",)]),
+    pinned=st.booleans(),
+    priority=st.integers(0, 2),
+)
 POLICY = Policy("plain", limits=Limits(cpu_overcommit=1.0, ram_reserved_mib=0))
 SMALL = HostView("small", cpu=4, ram_mib=4096, disk_bytes=10 * GIB)
 LARGE = HostView("large", cpu=8, ram_mib=8192, disk_bytes=20 * GIB)
@@ -103,6 +114,71 @@ def test_what_a_host_has_not_may_be_gone_without_the_fewest_things() -> None:
     assert offered(replace(features, host_labels={"rack": "b"}), racked) == []
 
 
+def crowded(**vms: Request) -> Fleet:
+    """One host on which nothing but VMs' going makes room for who must not have less."""
+    fleet = Fleet([SMALL])
+    for vm, request in vms.items():
+        fleet.add(vm, "small", replace(request, vm=vm))
+    return fleet
+
+
+def leaving(fleet: Fleet, request: Request) -> list[tuple[str, tuple[str, ...]]]:
+    moment = fleet.moment
+    decision = place(fleet, request, POLICY, now=NOW)
+    found = [(remedy.text, remedy.leaving) for remedy in decision.remedies]
+    # It was tried on the fleet itself, of which nothing is to be seen.
+    assert fleet.moment is moment
+    assert decision == place(fleet.copy(), request, POLICY, now=NOW)
+    return found
+
+
+def test_where_no_less_will_do_the_vm_that_would_have_to_be_gone_is_named() -> None:
+    full = crowded(small=Request(1, 1024), large=Request(2, 3072, priority=1), tiny=Request(1, 0))
+    # Of no memory at all nobody has anything; the least important that is enough goes.
+    assert leaving(full, Request(1, 1000)) == [("without VM small", ("small",))]
+    assert leaving(full, Request(1, 2048)) == [("without VM large", ("large",))]
+    assert leaving(full, Request(2, 4096)) == [("without VMs large, small", ("large", "small"))]
+    assert leaving(full, Request(1, 4097)) == []
+    # Less is the smaller change.
+    assert leaving(crowded(vm=Request(1, 3072)), Request(1, 2048)) == [("1 GiB less memory", ())]
+
+
+def test_only_vms_of_ones_own_project_are_ones_own_to_give_up() -> None:
+    full = crowded(theirs=Request(1, 4096, project="red"))
+    assert leaving(full, Request(1, 4096)) == []
+    assert leaving(full, Request(1, 4096, project="red")) == [("without VM theirs", ("theirs",))]
+    held = Fleet([SMALL])
+    held.add("vm@small", "small", Request(1, 4096, vm="vm"))
+    # Nor is a share of a host that is no VM of its own.
+    assert leaving(held, Request(1, 4096)) == []
+
+
+def test_a_vm_that_is_off_is_off_still_after_it_was_thought_away() -> None:
+    full = crowded(vm=Request(1, 4096))
+    full.not_running.add("vm")
+    assert leaving(full, Request(1, 4096)) == [("without VM vm", ("vm",))]
+    assert full.not_running == {"vm"}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(vms_on_hosts, st.integers(0, 3)), max_size=10), vms_on_hosts)
+def test_whoever_is_said_to_have_to_be_gone_would_do_it(placed: list[tuple[Request, int]], request: Request) -> None:
+    fleet = Fleet(replace(SMALL, id=f"node{number}", cpu=2 + number) for number in range(4))
+    for number, (vm, host) in enumerate(placed):
+        fleet.add(f"vm{number}", f"node{host}", replace(vm, vm=f"vm{number}"))
+    for remedy in place(fleet, request, POLICY, now=NOW).remedies:
+        without = fleet.copy()
+        for vm in remedy.leaving:
+            without.remove(vm)
+        assert place(without, remedy.request, POLICY, now=NOW).host == remedy.host
+        for vm in remedy.leaving:
+            # Nobody is named who need not go.
+            with_one = fleet.copy()
+            for other in set(remedy.leaving) - {vm}:
+                with_one.remove(other)
+            assert place(with_one, remedy.request, POLICY, now=NOW).host is None
+
+
 def test_a_refusal_carries_them_in_hint_and_details() -> None:
     error = decide(Request(2, 10240), SMALL, LARGE).no_capacity()
     assert error.hint == "it would fit: 2 GiB less memory (on large)"
@@ -123,6 +199,7 @@ def test_every_change_that_is_offered_is_true(fleet: list[HostView], request: Re
 def test_every_change_that_is_offered_is_true_whatever_is_asked_of_a_host(case: tuple[Scene, Request, Policy]) -> None:
     scene, request, policy = case
     for remedy in place(scene.fleet(), request, policy, now=NOW).remedies:
+        assert not remedy.leaving
         opened = [
             replace(host, state="ready", cordoned=False) if host.id == remedy.opened else host for host in scene.hosts
         ]

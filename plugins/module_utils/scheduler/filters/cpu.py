@@ -26,7 +26,7 @@ def reason(ask: Ask, row: int) -> Reason:
 
 def _pinned(ask: Ask, row: int) -> Reason:
     wanted, threads = ask.request.cpu, ask.fleet.cpu[row].item()
-    free, pinned = ask.board.threads_free(row), cpus(ask.fleet.pinned_used[row].item())
+    free, pinned = ask.board.threads_free(slice(row, row + 1)).item(), cpus(ask.fleet.pinned_used[row].item())
     shared = cpus(ask.fleet.cpu_used[row].item()) - pinned
     overcommit = ask.board.overcommit[row].item()
     return Reason(
