@@ -114,6 +114,17 @@ def rehearse_batch(scheduler: Scheduler, batch: Batch, *, now: float) -> BatchDe
     return decision
 
 
+def take_batch(scheduler: Scheduler, decision: BatchDecision) -> None:
+    """Give all that was placed its room, as it was decided.
+
+    What was asked for is noted afterwards: which NUMA nodes a VM gets depends on what is asked for lately.
+    """
+    for vm, host in decision.placed:
+        scheduler.settle(vm.id, host, vm.request)
+    for vm, _host in decision.placed:
+        scheduler.fleet.mix.note(vm.request)
+
+
 def _place(scheduler: Scheduler, batch: Batch, now: float, *, put_down: bool = False) -> BatchDecision:
     """Place a batch; what is placed stays there."""
     fleet, units = scheduler.fleet, batch.units()
@@ -142,6 +153,7 @@ def _drafts(scheduler: Scheduler, units: Sequence[Unit], now: float) -> Iterator
         draft.place(units if order is None else order(draft, units))
         draft.clear()
         yield draft
+    lies_on_nodes = any(vm.request.numa for unit in units for vm in unit.vms)
     scheduler.fleet.mix = _mix(units)
     packing = Scheduler(scheduler.fleet, _packing(scheduler.policy))
     for chosen in _selections(packing, units, now):
@@ -150,8 +162,9 @@ def _drafts(scheduler: Scheduler, units: Sequence[Unit], now: float) -> Iterator
         plain = draft.kept()
         draft.repair()
         draft.clear()
-        yield plain
-        if draft.worth > plain.worth and draft.is_legal():
+        if not lies_on_nodes or plain.is_legal(scheduler):
+            yield plain
+        if draft.worth > plain.worth and draft.is_legal(scheduler):
             yield draft
 
 

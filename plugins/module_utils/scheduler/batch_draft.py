@@ -114,19 +114,22 @@ class BatchDraft:
         twin.places, twin.done, twin.left = dict(self.places), list(self.done), list(self.left)
         return twin
 
-    def is_legal(self) -> bool:
-        """Whether no rule refuses a step of it, taken in order on the fleet without it."""
+    def is_legal(self, scheduler: Scheduler) -> bool:
+        """Whether no rule refuses a step of it, taken in order on the fleet without it.
+
+        :param scheduler: that will take the steps. Another deals out a host's NUMA nodes otherwise.
+        """
         settled: list[str] = []
         legal = True
         for vm in (vm for unit in self.done for vm in unit.vms):
             host = self.places[vm.id]
-            if not self._accepts(vm.request, host):
+            if scheduler.ranks(vm.request, now=self._now)[self._fleet.rows[host]] == REFUSED:
                 legal = False
                 break
-            settle(self._scheduler, vm, host)
+            settle(scheduler, vm, host)
             settled.append(vm.id)
-        for name in settled:
-            unsettle(self._scheduler, name, self.places[name])
+        for name in reversed(settled):
+            unsettle(scheduler, name, self.places[name])
         return legal
 
     def _sizes(self, units: Sequence[Unit]) -> list[float]:

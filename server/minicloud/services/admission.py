@@ -228,6 +228,11 @@ class Admission:
         return with_changes(admitted, waits=waits)
 
     def take(self, asked: Asked, host: str, beside: Request | None = None) -> None:
+        """Give a wish its room, and note what was asked for; see :meth:`settle`."""
+        self.settle(asked, host, beside)
+        self.scheduler.fleet.mix.note(asked.request)
+
+    def settle(self, asked: Asked, host: str, beside: Request | None = None) -> None:
         """Give a wish its room, and count it against its project's quota.
 
         :param beside: what it takes for now; None for all that it asks for.
@@ -238,7 +243,6 @@ class Admission:
         else:
             self.ledger.charge(asked.wish, asked.image)
         self.scheduler.settle(asked.vm, host, beside or asked.request)
-        self.scheduler.fleet.mix.note(asked.request)
         there = self.scheduler.fleet.host(host) if self.scheduler.counts_creates else None
         if there is not None:
             self.scheduler.fleet.set_creating(host, there.creating + 1)

@@ -89,7 +89,10 @@ def _make(admission: Admission, order: _Order) -> BatchCreation:
     decided = batch_decision.decide(admission, order.batch, order.wishes(), first=first)
     admitted = [one for one in decided.values() if isinstance(one, Admitted)]
     for one in admitted:
-        admission.take(one.asked, one.host)
+        admission.settle(one.asked, one.host)
+    # Later: by what is asked for lately, NUMA nodes would be dealt out otherwise than was decided.
+    for one in admitted:
+        admission.scheduler.fleet.mix.note(one.asked.request)
     used = max((one.asked.number + 1 - first for one in admitted), default=0)
     counter.give_back(session, "vm", many - used)
     made = order.items(dict(zip(decided, admission.write([*decided.values()]), strict=True)))

@@ -26,34 +26,37 @@ def decide(admission: Admission, batch: BatchSpec, wishes: Sequence[VmWish], *, 
     :returns: by name what comes of each, in the order in which it was decided: what has a host, in an order in which
         each step is legal, comes before what found none.
     """
-    new = [wish for wish in wishes if admission.ledger.existing(wish) is None]
-    numbers = {wish.spec.name: number for number, wish in enumerate(new, first)}
-    names = admission.fleet.names
-    # They may speak of one another.
-    for wish in new:
-        names.note(wish.project, wish.spec.name, vm_id(numbers[wish.spec.name]))
-    looked_at = _examine(admission, batch, {wish.spec.name: (wish, numbers.get(wish.spec.name, 0)) for wish in wishes})
+    numbers = _name(admission, wishes, first)
+    looked_at = _examine(admission, batch, [(wish, numbers.get(wish.spec.name, 0)) for wish in wishes])
     asked = {name: one for name, one in looked_at.items() if isinstance(one, Asked)}
-    decided = {name: one for name, one in looked_at.items() if not isinstance(one, Asked)} | _place(
-        admission, batch, asked
-    )
+    decided: dict[str, Decided] = {name: one for name, one in looked_at.items() if not isinstance(one, Asked)}
+    decided |= _place(admission, batch, asked)
     for one in asked.values():
         admission.ledger.refund(one.wish, one.image)
     if batch.whole:
         decided = _all_or_none(decided)
     for name, number in numbers.items():
         if not isinstance(decided[name], Admitted):
-            names.forget(vm_id(number))
+            admission.fleet.names.forget(vm_id(number))
     return decided
 
 
+def _name(admission: Admission, wishes: Sequence[VmWish], first: int) -> dict[str, int]:
+    """Number those that are new, by name, and let them speak of one another."""
+    new = [wish for wish in wishes if admission.ledger.existing(wish) is None]
+    for number, wish in enumerate(new, first):
+        admission.fleet.names.note(wish.project, wish.spec.name, vm_id(number))
+    return {wish.spec.name: number for number, wish in enumerate(new, first)}
+
+
 def _examine(
-    admission: Admission, batch: BatchSpec, wishes: Mapping[str, tuple[VmWish, int]]
+    admission: Admission, batch: BatchSpec, wishes: Sequence[tuple[VmWish, int]]
 ) -> dict[str, Asked | VmCreation | MinicloudError]:
     """Look at each wish as if it were alone, but for the quota, which counts those before it."""
+    by_name = {wish.spec.name: (wish, number) for wish, number in wishes}
     found: dict[str, Asked | VmCreation | MinicloudError] = {}
     for group, members in batch.units():
-        looked_at = {name: _examine_one(admission, *wishes[name]) for name in members}
+        looked_at = {name: _examine_one(admission, *by_name[name]) for name in members}
         failing = next((name for name, one in looked_at.items() if isinstance(one, MinicloudError)), None)
         for name, one in looked_at.items():
             if failing is not None and isinstance(one, Asked):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from time import process_time
 
 from minicloud_core.model.errors import InputError, Problem
-from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch
+from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch, take_batch
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.group import Group, NewVm
 from minicloud_core.scheduler.obstacle import Obstacle
@@ -71,8 +71,7 @@ class _Replay:
             self._check_free(step, vm.id, f"vms.{index}.id")
         started = process_time()
         decision = place_batch(self._fleet, Batch((group,)), self._policy, now=step.at)
-        for vm, host in decision.placed:
-            self._scheduler.take(vm.id, host, vm.request)
+        take_batch(self._scheduler, decision)
         verdicts = [(vm.request, self._verdict(step.at, vm, decision)) for vm in group.members()]
         self._cpu_seconds += process_time() - started
         for request, verdict in verdicts:

@@ -131,7 +131,7 @@ def test_a_group_keeps_what_it_asks_of_its_vms(world: World) -> None:
 
 def test_vms_may_speak_of_others_of_the_batch(world: World) -> None:
     world.fleet("node1", "node2", "node3")
-    beside = big("cache", 1, scheduling={"affinity": ["vm:db"]})
+    beside = big("cache", 3, scheduling={"affinity": ["vm:db"]})
     apart = big("web", 1, scheduling={"anti_affinity": ["vm:db"]})
     placed = hosts_of(create(world, [big("db", 2), beside, apart]))
     assert placed["cache"] == placed["db"] != placed["web"]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from minicloud.simulation.comparison import Comparison
 from minicloud.simulation.record import Record, read_record, read_request
@@ -183,6 +183,7 @@ def test_what_was_asked_is_read_back_as_it_was(request: Request) -> None:
     assert read_request(json.loads(json.dumps(request_mapping(request)))) == request
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([SPREAD, PACK, BALANCED]),
     st.lists(st.tuples(requests, st.none() | st.integers(1, 4)), min_size=1, max_size=12),

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch, rehearse_batch
+from minicloud_core.scheduler.batch import Batch, BatchDecision, place_batch, rehearse_batch, take_batch
 from minicloud_core.scheduler.fleet import Fleet
 from minicloud_core.scheduler.group import Group, NewVm
-from minicloud_core.scheduler.host import HostView
+from minicloud_core.scheduler.host import HostView, NumaNode
 from minicloud_core.scheduler.limits import Limits
 from minicloud_core.scheduler.pipeline import Scheduler
-from minicloud_core.scheduler.policy import SPREAD, Policy
+from minicloud_core.scheduler.policy import PACK, SPREAD, Policy
 from minicloud_core.scheduler.request import Request
 from minicloud_core.scheduler.spread import Spread
 
@@ -186,6 +186,33 @@ groups = st.lists(
     ),
     max_size=2,
 )
+
+
+nodes = st.builds(NumaNode, st.integers(1, 4), st.integers(1, 4).map(GIB.__mul__))
+on_nodes = st.builds(Request, st.integers(1, 4), st.integers(1, 4).map(GIB.__mul__), numa=st.sampled_from([0, 1, 1, 2]))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.lists(nodes, min_size=2, max_size=3), min_size=1, max_size=3),
+    st.lists(on_nodes, min_size=4, max_size=12),
+    st.sampled_from([POLICY, replace(PACK, name="filled", limits=Limits(1.0, 0))]),
+)
+def test_every_vm_finds_its_nodes_where_it_was_sent(
+    hosted: list[list[NumaNode]], wanted: list[Request], policy: Policy
+) -> None:
+    views = [
+        HostView(f"h{number}", sum(one.cpu for one in has), sum(one.ram_mib for one in has), numa=tuple(has))
+        for number, has in enumerate(hosted)
+    ]
+    fleet = Fleet(views)
+    scheduler = Scheduler(fleet, policy)
+    decision = decide(fleet, *(NewVm(f"vm-{number}", one) for number, one in enumerate(wanted)), policy=policy)
+    take_batch(scheduler, decision)
+    assert fleet.vms() == sorted(new.id for new, _host in decision.placed)
+    # A node that a host has not holds less than nothing.
+    assert (fleet.node_ram_used <= np.maximum(fleet.node_ram, 0)).all()
+    assert all(len(fleet.nodes_of(new.id)) == new.request.numa for new, _host in decision.placed)
 
 
 fleets = st.lists(hosts, max_size=4, unique_by=lambda one: one.id)
