@@ -210,19 +210,22 @@ class Fleet:
 
     def requests_on(self, row: int) -> list[Request]:
         """What the VMs on a host asked for, in the order in which they came."""
-        if self._on is None:
-            self._on = [{} for _host in self.hosts]
-            for vm, (place, _request, _nodes) in self._vms.items():
-                self._on[place][vm] = None
-        return [self._vms[vm][1] for vm in self._on[row]]
+        return [self._vms[vm][1] for vm in self._by_row()[row]]
 
     def on(self, host_id: str) -> list[str]:
         """The VMs on a host, in the order in which they came.
 
         :raises KeyError: when there is no such host.
         """
-        row = self.rows[host_id]
-        return [vm for vm, place in self._vms.items() if place[0] == row] if self._on is None else [*self._on[row]]
+        return [*self._by_row()[self.rows[host_id]]]
+
+    def _by_row(self) -> list[dict[str, None]]:
+        """The VMs on each host. Made when somebody first asks."""
+        if self._on is None:
+            self._on = [{} for _host in self.hosts]
+            for vm, (place, _request, _nodes) in self._vms.items():
+                self._on[place][vm] = None
+        return self._on
 
     def with_hosts(self, hosts: Iterable[HostView]) -> Fleet:
         """Another fleet with the same VMs, on hosts of the same names of which other things are known. What is asked

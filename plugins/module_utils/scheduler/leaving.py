@@ -26,7 +26,7 @@ _LEAVE: Final = frozenset(
     ("cpu", "memory", "numa", "disk", "pools", "bandwidth", "anti_affinity", "spread", "n_plus_one")
 )
 # Hosts looked at, those that lack the least first; VMs that would have to be gone, at most; sets tried of one size.
-_HOSTS: Final = 16
+_HOSTS: Final = 8
 _AT_MOST: Final = 3
 _TRIED: Final = 12
 
