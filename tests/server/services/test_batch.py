@@ -19,6 +19,7 @@ from minicloud.services.snapshot import take_snapshot
 from minicloud.services.standing_fleet import StandingFleet
 from minicloud.services.turn import Turns
 from minicloud.services.view.batch import BatchCreation
+from minicloud.services.view.observation import NumaObservation
 from minicloud.services.view.project import Quota
 from minicloud.store.store import Store
 from minicloud_core.model.batch import parse_batch
@@ -281,6 +282,22 @@ def test_creates_at_once_are_counted_within_a_batch(world: World) -> None:
     made = create(world, [big(name, 1) for name in "abc"])
     assert Counter(hosts_of(made).values()) == {"node1": 1, "node2": 1}
     assert made.refused == 1
+
+
+def test_vms_lie_on_the_nodes_that_were_decided(world: World) -> None:
+    """Of a batch that does not all fit: then the nodes of a host are dealt out by what the batch asks for."""
+    nodes = tuple(NumaObservation(number, 2, 4096) for number in range(2))
+    for name in ("node1", "node2"):
+        world.host(name, cpu=4, ram_mib=8192)
+        world.observe(name, numa=nodes)
+    rams = ("3G", "2G", "1G", "3G", "1536M", "2G", "1G", "2560M", "1G")
+    made = create(world, [big(f"vm{n}", 1, ram=ram, scheduling={"numa": 1}) for n, ram in enumerate(rams)])
+    assert made.refused and made.created
+    here, there = kept(world), fresh(world)
+    assert promised(here) == promised(there)
+    assert {vm: here.nodes_of(vm) for vm in here.vms()} == {vm: there.nodes_of(vm) for vm in there.vms()}
+    assert all(len(there.nodes_of(vm)) == 1 for vm in there.vms())
+    assert (there.node_ram_used <= there.node_ram).all()
 
 
 def test_a_batch_that_fails_to_be_written_leaves_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
