@@ -28,7 +28,7 @@ _LEAVE: Final = frozenset(
 # Hosts looked at, those that lack the least first; VMs that would have to be gone, at most; sets tried of one size.
 _HOSTS: Final = 8
 _AT_MOST: Final = 3
-_TRIED: Final = 12
+_TRIED: Final = 8
 
 
 def leaving(ask: Ask, refused: Mapping[tuple[str, ...], Integers]) -> Iterator[tuple[tuple[str, ...], LodgerSet]]:

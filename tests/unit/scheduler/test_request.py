@@ -37,6 +37,7 @@ OTHER: dict[str, Any] = {
     "spread": (Spread("rack", 1),),
     "pinned": True,
     "huge_pages": True,
+    "source": "a",
     "vm": "vm-1",
 }
 # Read by no rule of the request itself: others may keep away from who has them, which the fleet knows.
