@@ -76,10 +76,10 @@ def with_scheduling(request: Request, asked: SchedulingSpec, ids: Mapping[str, s
         host_labels=asked.host_labels,
         cpu_features=frozenset(asked.cpu_features),
         bandwidth_mbps=asked.bandwidth_mbps,
-        affinity=_by_id(asked.affinity, ids),
-        anti_affinity=_by_id(asked.anti_affinity, ids),
-        prefer_with=_by_id(asked.prefer_with, ids),
-        prefer_apart=_by_id(asked.prefer_apart, ids),
+        affinity=terms_by_id(asked.affinity, ids),
+        anti_affinity=terms_by_id(asked.anti_affinity, ids),
+        prefer_with=terms_by_id(asked.prefer_with, ids),
+        prefer_apart=terms_by_id(asked.prefer_apart, ids),
         spread=tuple(Spread(spread.by, spread.at_most, spread.label) for spread in asked.spread),
         pinned=asked.pinned,
         machine=asked.machine,
@@ -95,17 +95,16 @@ def _number(priority: int | str) -> int:
     raise InputError([Problem("scheduling.priority", f"{priority} is no priority known here", allowed)])
 
 
-def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> tuple[str, ...]:
-    """The terms with VMs by their ids, each once: a VM may have been named both ways."""
-    named = (term_by_id(term, ids) for term in terms)
+def terms_by_id(terms: Iterable[str], ids: Mapping[str, str]) -> tuple[str, ...]:
+    """The terms with VMs by their ids, each once: a VM may have been named both ways.
+
+    :param ids: the id of each VM, by its name and its id. What is said of one that is not known says nothing any more.
+    """
+    named = (_term_by_id(term, ids) for term in terms)
     return tuple(dict.fromkeys(term for term in named if term is not None))
 
 
-def term_by_id(term: str, ids: Mapping[str, str]) -> str | None:
-    """A term with a VM by its id; None for a VM that is not known, of which it says nothing any more.
-
-    :param ids: the id of each VM, by its name and its id.
-    """
+def _term_by_id(term: str, ids: Mapping[str, str]) -> str | None:
     whom, by = split_term(term)
     if not whom.startswith(VM):
         return join_term(whom, by)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from minicloud_core.model.host import network_use
 from minicloud_core.model.units import MIB, plain_number
 from minicloud_core.model.vm import DEFAULT_POOL, pool_bytes
-from minicloud_core.scheduler.vm_request import term_by_id
+from minicloud_core.scheduler.vm_request import terms_by_id
 
 Row = Mapping[str, Any]
 
@@ -131,7 +131,7 @@ def _vm(vm: Row, ids: Mapping[str, str]) -> dict[str, Any]:
         "networks": sorted({nic["network"] for nic in vm["nics"]}),
         "project": vm["project"],
         **{name: asked[name] for name in _SAME if name in asked},
-        **{name: _by_id(asked[name], ids) for name in _TERMS if name in asked},
+        **{name: list(terms_by_id(asked[name], ids)) for name in _TERMS if name in asked},
     }
     return _said(written)
 
@@ -141,12 +141,6 @@ def _seat(vm: Row, host: Row | None) -> dict[str, Any]:
     numbers = [] if host is None else host["seats"].get(vm["id"], [])
     known = [] if host is None else [node["id"] for node in host["numa"] or ()]
     return {"nodes": [known.index(number) for number in numbers]} if numbers else {}
-
-
-def _by_id(terms: Iterable[str], ids: Mapping[str, str]) -> list[str]:
-    """The terms with VMs by their ids."""
-    named = (term_by_id(term, ids) for term in terms)
-    return list(dict.fromkeys(term for term in named if term is not None))
 
 
 def _seconds(moment: str) -> float:
