@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import reduce
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from .arrays import ALL, np
 from .board import Board
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .arrays import Mask, Rows, Vector
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
 
 # More of one shape than this on one host is room enough: a shape of no size must not count for all the others.
 MOST: Final = 1 << 20
@@ -35,7 +37,8 @@ _COUNTED_AT_ONCE: Final = 1 << 20
 # Binary digits of a floating-point number behind its exponent, and the exponent of what has no digit before the point.
 _MANTISSA: Final = 52
 _EXPONENT_OF_NONE: Final = 1022
-# The first column of a board that is of NUMA nodes; virtual CPUs and memory of the host are the first two.
+# The columns of a board: virtual CPUs and memory of the whole host, its disk, then those of its NUMA nodes.
+_WHOLE: Final = 2
 _NODES: Final = 3
 
 
@@ -249,14 +252,16 @@ class LossTable:
         :param untouched: whether what is there goes first, of which nothing is taken.
         """
         first = 0 if untouched else 1
-        whole = room.whole[:, None] - self._whole[first:]
-        nodes = room.nodes[:, None]
+        whole = room.whole[..., None] - self._whole[..., first:]
+        nodes = room.nodes[..., None]
         if self._lies:
-            nodes = nodes - self._nodes[first:]
-            whole[np.logical_or.reduce((nodes < 0) & self._on[first:], axis=2), 0] = 0
+            nodes = nodes - self._nodes[..., first:]
+            whole[0][np.logical_or.reduce((nodes < 0) & self._on[..., first:], axis=(0, 1))] = 0
         for index, taking in self._odd:
             left = taking.left(room, rows)
-            whole[:, index - first], nodes[:, index - first if self._lies else 0] = left.whole, left.nodes
+            whole[..., index - first] = left.whole
+            if self._lies:
+                nodes[..., index - first] = left.nodes
         return Room(whole, nodes, None if room.told is None else room.told[:, None])
 
     def learn(self, rows: Rows, lost: Vector, weights: Vector) -> None:
@@ -281,13 +286,14 @@ class LossTable:
     def _line_up(self) -> None:
         """Put together what is taken; nothing comes first."""
         nothing = np.zeros(self._board.free.shape[1])
-        taken = np.array([nothing, *(taking.taken for taking in self.takings)])
-        self._whole, self._nodes = taken[:, :2], taken[:, _NODES:]
+        taken = np.array([nothing, *(taking.taken for taking in self.takings)]).T
         # The columns of the NUMA nodes on which takings lie.
-        on = np.zeros(taken.shape, dtype=np.bool_)
+        on: Mask = np.zeros(taken.shape, dtype=np.bool_)
         for index, taking in enumerate(self.takings, start=1):
-            on[index, taking.columns] = True
-        self._on: Mask = on[:, _NODES:]
+            on[taking.columns, index] = True
+        # Between what is taken and by whom, the hosts.
+        self._whole, self._nodes = taken[:_WHOLE, None], _by_node(taken)[..., None, :]
+        self._on: Mask = _by_node(on)[..., None, :]
         self._lies = bool(on.any())
         self._odd = [(index, taking) for index, taking in enumerate(self.takings, start=1) if taking.odd]
 
@@ -320,9 +326,8 @@ class Shapes:
 class Room:
     """What is left on some hosts.
 
-    :param whole: virtual CPUs, in grains, and MiB: the last dimension.
-    :param nodes: those of each NUMA node: first the virtual CPUs of all, then the memory. Dimensions of one stand for
-        any number, as ever.
+    :param whole: virtual CPUs, in grains, and MiB, which are the first dimension.
+    :param nodes: the same of each NUMA node, the second. Dimensions of one stand for any number, as ever.
     :param told: which hosts tell anything of their nodes; None for all.
     """
 
@@ -333,24 +338,24 @@ class Room:
 
     @classmethod
     def of(cls, board: Board, rows: Rows) -> Room:
-        free = board.free[rows]
-        return cls(free[:, :2], free[:, _NODES:], None if board.all_told else board.fleet.numa_told[rows])
+        free = board.free.T[:, rows]
+        return cls(free[:_WHOLE], _by_node(free), None if board.all_told else board.fleet.numa_told[rows])
 
     def slots(self, shapes: Shapes) -> Vector:
         """How many VMs fit, with shapes as the last dimension. On a host that tells of no nodes, as if none cared."""
-        slots = _times(self.whole[..., 0], self.whole[..., 1], shapes.whole)
-        nodes = self.nodes.shape[-1] // 2
-        if nodes and shapes.groups:
+        slots = _times(self.whole, shapes.whole)
+        np.minimum(slots, MOST, out=slots)
+        if self.nodes.shape[1] and shapes.groups:
             of_nodes = slots[..., shapes.first :]
-            np.minimum(of_nodes, self._most(shapes, nodes), out=of_nodes)
+            np.minimum(of_nodes, self._most(shapes), out=of_nodes)
         return slots
 
-    def _most(self, shapes: Shapes, nodes: int) -> Vector:
+    def _most(self, shapes: Shapes) -> Vector:
         """How many VMs the NUMA nodes allow of each shape that lies on some."""
-        times = _times(self.nodes[..., :nodes], self.nodes[..., nodes:], shapes.parts)
-        most: Vector = np.zeros((*times.shape[:-2], times.shape[-1]))
+        times = _times(self.nodes, shapes.parts)
+        most: Vector = np.zeros(times.shape[1:])
         for numa, columns in shapes.groups:
-            if numa <= nodes:
+            if numa <= len(times):
                 most[..., columns] = _spread(times[..., columns], numa)
         return most if self.told is None else np.where(self.told[..., None], most, np.inf)
 
@@ -371,39 +376,46 @@ class Taking:
         ram = [_NODES + board.fleet.nodes + node for node in nodes]
         self.columns = self._cpu + ram
         self.taken: Vector = np.zeros(board.free.shape[1])
-        self.taken[:2] = request.cpu_grains, 0 if request.huge_pages else request.ram_mib
+        self.taken[:_WHOLE] = request.cpu_grains, 0 if request.huge_pages else request.ram_mib
         if nodes:
             each_cpu, each_ram = request.on_each(len(nodes))
             self.taken[self._cpu], self.taken[ram] = each_cpu, 0 if request.huge_pages else each_ram
 
     def left(self, room: Room, rows: Rows) -> Room:
         """What would be left of some hosts' room. Where the nodes would not do, nothing would be."""
-        taken = self._pinned(rows) if self._request.pinned else self.taken
-        whole, nodes = room.whole - taken[..., :2], room.nodes - taken[..., _NODES:]
+        taken = self._pinned(rows) if self._request.pinned else self.taken[:, None]
+        whole, nodes = room.whole - taken[:_WHOLE], room.nodes - _by_node(taken)
         if self.nodes:
-            whole[~self._fits(nodes, rows), 0] = 0
+            whole[0, ~self._fits(nodes, rows)] = 0
         return Room(whole, nodes, room.told)
 
     def _pinned(self, rows: Rows) -> Vector:
-        """What is taken of each host: threads are worth more on some."""
+        """What is taken of each host, columns by hosts: threads are worth more on some."""
         whole = self._board.cpu_taken(self._request, rows)
-        taken: Vector = np.tile(self.taken, (len(self._board.free[rows]), 1))
-        taken[:, 0] = whole
+        taken: Vector = np.tile(self.taken[:, None], (1, len(self._board.free[rows])))
+        taken[0] = whole
         if self.nodes:
             part, _ram = self._board.part_taken(self._request, len(self.nodes), rows)
-            taken[:, self._cpu] = part[:, None]
+            taken[self._cpu] = part
         return taken
 
     def _fits(self, left: Vector, rows: Rows) -> Mask:
         """Where none of its nodes has too little left, of what it takes of them."""
-        taken = self._cpu if self._request.huge_pages else self.columns
-        enough: Mask = np.logical_and.reduce(left[:, [column - _NODES for column in taken]] >= 0, axis=1)
+        nodes = list(self.nodes)
+        taken = left[:1, nodes] if self._request.huge_pages else left[:, nodes]
+        enough: Mask = np.logical_and.reduce(taken >= 0, axis=(0, 1))
         if not self._request.huge_pages:
             return enough
-        _cpu, ram = self._request.on_each(len(self.nodes))
-        pages = self._board.nodes_left(self._request, rows)[:, list(self.nodes)] >= ram
+        _cpu, ram = self._request.on_each(len(nodes))
+        pages = self._board.nodes_left(self._request, rows)[:, nodes] >= ram
         huge: Mask = enough & np.logical_and.reduce(pages, axis=1)
         return huge
+
+
+def _by_node(columns: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """Of a board's columns, the first dimension, those of NUMA nodes: what is left by nodes."""
+    of_nodes = columns[_NODES:]
+    return of_nodes.reshape(2, len(of_nodes) // 2, *of_nodes.shape[1:])
 
 
 def _block(columns: list[int]) -> Rows:
@@ -424,29 +436,29 @@ def _each(cpu: list[int], ram: list[int]) -> Vector:
     return each
 
 
-def _times(cpu: Vector, ram: Vector, each: Vector) -> Vector:
-    """How often shapes, the last dimension, fit into virtual CPUs and memory: whichever is less."""
-    times: Vector = np.maximum(cpu, 0.0)[..., None] * each[0]
-    np.minimum(times, np.maximum(ram, 0.0)[..., None] * each[1], out=times)
-    np.minimum(times, MOST, out=times)
+def _times(free: Vector, each: Vector) -> Vector:
+    """How often shapes, which become the last dimension, fit into virtual CPUs and memory, the first: whichever is
+    less."""
+    parts = np.maximum(free, 0.0)[..., None] * each.reshape(2, *(1,) * (free.ndim - 1), -1)
+    times: Vector = np.minimum(parts[0], parts[1])
     np.floor(times, out=times)
     return times
 
 
 def _spread(parts: Vector, numa: int) -> Vector:
     """How many VMs of ``numa`` parts fit, each part on another node, where a node takes that many parts; nodes are the
-    last dimension but one.
+    first dimension.
 
     For any number of nodes left out, the rest must bear what is left of each VM: the tightest of these bounds is met.
     """
-    nodes = parts.shape[-2]
+    nodes = len(parts)
     if numa in (1, nodes):
         # Of few nodes, one by one is quicker than along an axis.
         together = np.add if numa == 1 else np.minimum
-        total: Vector = reduce(together, [parts[..., node, :] for node in range(nodes)])
+        total: Vector = reduce(together, [*parts])
         return total
-    ordered = np.cumsum(np.sort(parts, axis=-2), axis=-2)
-    bounds = np.array([ordered[..., nodes - 1 - out, :] // (numa - out) for out in range(numa)])
+    ordered = np.cumsum(np.sort(parts, axis=0), axis=0)
+    bounds = np.array([ordered[nodes - 1 - out] // (numa - out) for out in range(numa)])
     tightest: Vector = bounds.min(axis=0)
     return tightest
 
