@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..model.reason import Reason
 from .feature_columns import FeatureColumns, Names
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .arrays import Mask, Rows
 
     # The hosts by what they have: a host of which nothing is known may be taken at its word, or not.
-    Column = Callable[[FeatureColumns], Kinds[Names, Names] | Kinds[Names | None, Names]]
+    Column: TypeAlias = "Callable[[FeatureColumns], Kinds[Names, Names] | Kinds[Names | None, Names]]"
 
 
 def names_filter(

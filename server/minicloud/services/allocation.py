@@ -96,7 +96,12 @@ def rehearse(ctx: Context, session: Session, wish: VmWish, image: ImageRow) -> D
 
 
 def decide(ctx: Context, fleet: Fleet, request: Request) -> Decision:
-    """The scheduler's decision by the policy that counts now and the context's clock."""
+    """The scheduler's decision by the policy that counts now and the context's clock.
+
+    :param fleet: the caller's own: a VM that moves is counted nowhere in it from now on.
+    """
+    if request.source is not None and fleet.where(request.vm or "") == request.source:
+        fleet.remove(str(request.vm))
     return place(fleet, request, ctx.policy.current(), now=ctx.clock.now().timestamp())
 
 

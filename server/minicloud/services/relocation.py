@@ -96,4 +96,5 @@ def _request(session: Session, vm: VmRow, arguments: Mapping[str, Any], snapshot
     elsewhere |= {row.host for row in domains.of_uuid(session, vm.uuid)}
     elsewhere |= {row.host for row in operations.open_of_kind(session, "domain.purge", vm=vm.id) if row.host}
     exclude = frozenset(elsewhere | {vm.host or ""})
-    return replace(request_of(vm.id, vm, snapshot.names), host=arguments.get("host"), exclude=exclude)
+    request = request_of(vm.id, vm, snapshot.names)
+    return replace(request, host=arguments.get("host"), exclude=exclude, source=vm.host)

@@ -14,8 +14,9 @@ from minicloud_core.scheduler.vm_request import terms_by_id
 Row = Mapping[str, Any]
 
 # What a VM was asked to keep, in the words of both.
-_SAME: Final = ("group", "spread", "priority", "pinned", "host_labels", "cpu_features", "bandwidth_mbps", "machine",
-    "numa", "huge_pages",
+_SAME: Final = (
+    "group", "spread", "priority", "pinned", "host_labels", "cpu_features", "bandwidth_mbps", "machine", "numa",
+    "huge_pages",
 )  # fmt: skip
 _TERMS: Final = ("affinity", "anti_affinity", "prefer_with", "prefer_apart")
 

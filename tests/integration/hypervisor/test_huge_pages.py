@@ -17,6 +17,7 @@ from tests.integration.hypervisor.private_libvirtd import PrivateLibvirtd
 # 2 MiB each: a guest of 64 MiB, and some for whoever else takes one meanwhile.
 WANTED = 40
 _SET_ASIDE = Path("/proc/sys/vm/nr_hugepages")
+_COMPACT = Path("/proc/sys/vm/compact_memory")
 
 
 def _pages(word: str) -> int:
@@ -28,6 +29,7 @@ def _pages(word: str) -> int:
 def pages() -> Iterator[int]:
     """Pages of this machine's memory, as many as there are then."""
     before = _SET_ASIDE.read_text()
+    _COMPACT.write_text("1")
     _SET_ASIDE.write_text(str(int(before) + WANTED))
     try:
         assert _pages("Free") >= WANTED, "this machine's memory is too scattered for huge pages"

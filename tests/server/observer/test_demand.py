@@ -181,7 +181,6 @@ def test_what_several_guests_used_is_what_each_used(several: list[Counters]) -> 
     nothing = Counters(waited_ns=None)
     total = sum(several, start=nothing)
     assert total.requests == sum(one.requests for one in several)
-    assert total.waited_ns == (
-        sum(told) if (told := [one.waited_ns for one in several if one.waited_ns is not None]) else None
-    )
+    told = [one.waited_ns for one in several if one.waited_ns is not None]
+    assert total.waited_ns == (sum(told) if told else None)
     assert total.since(total) == replace(nothing, waited_ns=None if total.waited_ns is None else 0)

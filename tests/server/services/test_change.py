@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from minicloud.services import event, host, observation, operation, placement, project, vm
 from minicloud.services.context import Actor
+from minicloud.services.policy import FixedPolicy
 from minicloud.services.view.project import Quota
 from minicloud_core.model.errors import (
     BusyError,
@@ -17,6 +19,7 @@ from minicloud_core.model.errors import (
     NotFoundError,
     TransitionError,
 )
+from minicloud_core.scheduler.policy import CRITICAL
 
 from tests.server.world import ADMIN, World
 
@@ -184,6 +187,20 @@ def test_a_migration_holds_room_on_both_hosts_until_it_ends(fleet: World) -> Non
     assert fleet.get_host(str(before.host)).allocated.cpu == 0
     assert (after.uuid, after.nics) == (before.uuid, before.nics)
     assert len(placement.explain(fleet.ctx, ADMIN, "web01")) == 2
+
+
+def test_a_vm_may_migrate_in_a_fleet_that_may_lose_no_host_already(fleet: World) -> None:
+    fleet.running("small", ram="2G")
+    # On each host so much that the other could not take it as well.
+    fleet.running("large1", ram="4608M")
+    fleet.running("large2", ram="4608M")
+    fleet.ctx = replace(fleet.ctx, policy=FixedPolicy(CRITICAL))
+    with pytest.raises(NoCapacityError, match="were node1 to fail"):
+        fleet.create("another", ram="64M")
+    before = fleet.vm("small").host
+    answer = fleet.change("small", "migrate", dry_run=True)
+    assert answer.placement is not None and answer.placement["host"] not in (None, before)
+    assert fleet.change("small", "migrate").placement is not None
 
 
 def test_a_migration_to_a_host_that_will_not_do_says_why(fleet: World) -> None:
