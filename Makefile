@@ -25,7 +25,7 @@ demo: prepare ## Three real hosts, the service, a VM created, listed and live-mi
 test: prepare ## Everything: linters, unit, service, real libvirtd, the lab end to end
 	@scripts/test
 
-test-fast: prepare ## What runs in under two minutes, without the lab
+test-fast: prepare ## What runs in under two minutes, without the lab and PostgreSQL
 	@scripts/test fast
 
 lint: prepare ## ruff, mypy, import-linter, ansible-lint, ansible-test sanity

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..model.reason import Reason
 from .feature_columns import FeatureColumns, Names
@@ -18,21 +18,18 @@ from .rule import Ask, Filter
 if TYPE_CHECKING:
     from .arrays import Mask, Rows
 
-    # The hosts by what they have: a host of which nothing is known may be taken at its word, or not.
-    Column: TypeAlias = "Callable[[FeatureColumns], Kinds[Names, Names] | Kinds[Names | None, Names]]"
-
 
 def names_filter(
     name: str,
     wanted: Callable[[Request], Names],
     there: Callable[[HostView], Names | None],
-    column: Column,
+    column: Callable[[FeatureColumns], Kinds[Names, Names] | Kinds[Names | None, Names]],
     words: Callable[[str, int, int], str],
 ) -> Filter:
     """A filter that refuses hosts which lack any of what is wanted.
 
     :param there: what a host has.
-    :param column: the same of all hosts.
+    :param column: the same of all hosts; one of which nothing is known may be taken at its word, or not.
     :param words: why a host will not do: of what it lacks, in words, how many those are, and of how many.
     """
 

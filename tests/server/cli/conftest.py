@@ -17,6 +17,14 @@ from tests.idle.cloud import idle_cloud
 from tests.lab.service import COMMANDS, Service
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever starts a service, and a process for each command, takes seconds."""
+    for item in items:
+        if "cloud" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with idle_cloud(tmp_path_factory.mktemp("cli") / "state", hosts=2) as service:

@@ -18,9 +18,6 @@ from tests.server.cli.conftest import Run
 pytestmark = pytest.mark.slow
 
 
-pytestmark = pytest.mark.slow
-
-
 def new() -> str:
     return f"vm-{uuid4().hex[:8]}"
 

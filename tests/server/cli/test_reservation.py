@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-import pytest
-
 from tests.server.cli.conftest import Run
-
-pytestmark = pytest.mark.slow
 
 
 def new() -> str:
