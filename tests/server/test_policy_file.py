@@ -324,6 +324,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([command, *words], capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
+@pytest.mark.slow
 def test_the_command_says_ok_or_every_mistake(tmp_path: Path) -> None:
     path = tmp_path / "night.yml"
     path.write_bytes(NIGHT)
@@ -344,6 +345,7 @@ def test_the_command_says_ok_or_every_mistake(tmp_path: Path) -> None:
     assert "No such file" in gone.stderr
 
 
+@pytest.mark.slow
 def test_the_command_shows_a_policy_as_a_file(tmp_path: Path) -> None:
     assert run("policy", "show").stdout == to_yaml(SPREAD)
     assert run("policy", "show", "pack").stdout == to_yaml(PACK)

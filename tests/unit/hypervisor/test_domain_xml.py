@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from minicloud_core.hypervisor.capabilities import HostCapabilities
 from minicloud_core.hypervisor.definition import Definition, Disk, KernelBoot, Seed
@@ -45,6 +46,7 @@ def test_what_is_rendered_is_read_back(definition: Definition) -> None:
     assert read_definition(render_domain(definition, TCG, "/log")) == definition
 
 
+@pytest.mark.slow
 @given(DEFINITIONS, DEFINITIONS)
 def test_a_changed_domain_is_what_was_wanted(existing: Definition, other: Definition) -> None:
     # Disks that stay keep their volume: only the paths of new ones are taken from what is wanted.

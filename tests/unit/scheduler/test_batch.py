@@ -192,6 +192,7 @@ nodes = st.builds(NumaNode, st.integers(1, 4), st.integers(1, 4).map(GIB.__mul__
 on_nodes = st.builds(Request, st.integers(1, 4), st.integers(1, 4).map(GIB.__mul__), numa=st.sampled_from([0, 1, 1, 2]))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.lists(nodes, min_size=2, max_size=3), min_size=1, max_size=3),

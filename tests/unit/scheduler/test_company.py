@@ -372,6 +372,7 @@ steps = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(hosts, st.sampled_from([SPREAD, PACK, EVERYTHING]), st.lists(steps, max_size=14), st.lists(requests, max_size=3))
 def test_a_history_in_company_is_read_as_plainly(

@@ -44,6 +44,7 @@ def test_what_happens_later_changes_nothing_of_what_was_said() -> None:
 requests = st.builds(Request, st.integers(1, 4), st.sampled_from([512, 1024, 4096]), numa=st.integers(0, 1))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(requests, min_size=2, max_size=12), st.sampled_from([PACK, SPREAD]), st.data())
 def test_decisions_read_at_the_end_are_those_read_at_once(wanted, policy, data) -> None:  # type: ignore[no-untyped-def]

@@ -246,6 +246,7 @@ steps = st.one_of(
 asks = st.lists(requests, min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(
     st.lists(views, max_size=5, unique_by=lambda view: view.id),

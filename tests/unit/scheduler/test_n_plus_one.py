@@ -164,6 +164,7 @@ vms = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(fleets, st.lists(st.tuples(vms, st.integers(0, 3)), max_size=6), vms)
 def test_the_rule_is_what_a_plain_reading_says_and_keeps_its_promise(
@@ -228,6 +229,7 @@ def test_another_empty_host_that_is_no_larger_takes_no_place_away(
     assert accepted <= {one.host for one in place(after, request, ALONE, now=0.0).accepted}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(2, 40), st.integers(0, 2**32), st.sampled_from([1, 4, 16]))
 def test_whether_room_is_ample_is_the_same_whoever_counted_when(many: int, seed: int, largest: int) -> None:

@@ -240,6 +240,7 @@ def check(scene: Scene, request: Request, policy: Policy, decision: Decision) ->
     reference.check(decision, reference.decide(machines, request, policy, scene.fleet().mix.shares, NOW))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(cases())
 def test_decisions_are_those_of_a_plain_reading(case: tuple[Scene, Request, Policy]) -> None:

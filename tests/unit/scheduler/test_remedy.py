@@ -194,6 +194,7 @@ def test_every_change_that_is_offered_is_true(fleet: list[HostView], request: Re
         assert remedy.request != request or remedy.opened is not None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(cases())
 def test_every_change_that_is_offered_is_true_whatever_is_asked_of_a_host(case: tuple[Scene, Request, Policy]) -> None:
