@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .absorption import Absorption
 from .ageing import Ageing
 from .arrays import ALL, FEW, np
-from .fleet import Fleet
+from .fleet import NODES, Fleet
 from .grain import GRAINS
 from .limit_columns import LimitColumns
 from .limits import Limits
@@ -47,9 +47,9 @@ class Board:
         self.free = np.empty_like(fleet.used)
         nodes = fleet.nodes
         self.limit[:, 0], self.limit[:, 1], self.limit[:, 2] = self.cpu_limit, self.ram_limit, fleet.disk
-        self.limit[:, 3 : 3 + nodes], self.limit[:, 3 + nodes :] = self.node_cpu_limit, fleet.node_ram
+        self.limit[:, NODES : NODES + nodes], self.limit[:, NODES + nodes :] = self.node_cpu_limit, fleet.node_ram
         self.cpu_free, self.ram_free, self.disk_free = self.free[:, 0], self.free[:, 1], self.free[:, 2]
-        self.node_cpu_free, self.node_ram_free = self.free[:, 3 : 3 + nodes], self.free[:, 3 + nodes :]
+        self.node_cpu_free, self.node_ram_free = self.free[:, NODES : NODES + nodes], self.free[:, NODES + nodes :]
         self._compute(ALL)
         self._seen = fleet.version
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..model.host import PLACEABLE
 from .arrays import ALL, np, require_numpy
@@ -32,6 +32,10 @@ from .request import Request
 if TYPE_CHECKING:
     from .arrays import Rows
 
+# Of the columns of ``Fleet.used``, and of a board's: virtual CPUs and memory of the whole host come first; from the other
+# on, those of its NUMA nodes; between them is disk.
+WHOLE: Final = 2
+NODES: Final = 3
 # Changes remembered for each host. Who has not looked for longer looks at everything.
 _REMEMBERED = 4
 
@@ -85,9 +89,9 @@ class Fleet:
     def _read_used(self) -> None:
         hosts = self.hosts
         self.nodes = most = max((len(host.numa) for host in hosts), default=0)
-        self.used = used = np.zeros((len(hosts), 3 + 2 * most), dtype=np.float64, order="F")
+        self.used = used = np.zeros((len(hosts), NODES + 2 * most), dtype=np.float64, order="F")
         self.cpu_used, self.ram_used, self.disk_used = used[:, 0], used[:, 1], used[:, 2]
-        self.node_cpu_used, self.node_ram_used = used[:, 3 : 3 + most], used[:, 3 + most :]
+        self.node_cpu_used, self.node_ram_used = used[:, NODES : NODES + most], used[:, NODES + most :]
         self.cpu_used[:] = [grains(host.allocated_cpu) for host in hosts]
         self.ram_used[:] = [host.allocated_ram_mib for host in hosts]
         self.disk_used[:] = [host.allocated_disk_bytes for host in hosts]

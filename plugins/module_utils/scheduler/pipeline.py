@@ -213,12 +213,11 @@ class _Absence:
         if self._scheduler is None:
             self._scheduler = Scheduler(self._of.fleet.copy(), self._of.policy)
         fleet = self._scheduler.fleet
-        places = [(vm, host, fleet.request_of(vm), fleet.nodes_of(vm)) for vm in vms]
-        for vm, _host, gone, _nodes in places:
-            fleet.remove(vm)
-            fleet.add(name_of_disks(vm), host, left_behind(gone))
-        score = self._scheduler.ranks(self._request, now=self._now)[fleet.rows[host]].item()
-        for place in places:
-            fleet.remove(name_of_disks(place[0]))
-            fleet.add(*place)
+        disks = [(name_of_disks(vm), left_behind(fleet.request_of(vm))) for vm in vms]
+        with fleet.without(vms):
+            for name, request in disks:
+                fleet.add(name, host, request)
+            score = self._scheduler.ranks(self._request, now=self._now)[fleet.rows[host]].item()
+            for name, _request in disks:
+                fleet.remove(name)
         return None if score == REFUSED else score

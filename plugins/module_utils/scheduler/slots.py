@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from .arrays import ALL, np
 from .board import Board
+from .fleet import NODES, WHOLE
 from .mix import Mix
 from .request import Request, Shape
 
@@ -37,9 +38,6 @@ _COUNTED_AT_ONCE: Final = 1 << 20
 # Binary digits of a floating-point number behind its exponent, and the exponent of what has no digit before the point.
 _MANTISSA: Final = 52
 _EXPONENT_OF_NONE: Final = 1022
-# The columns of a board: virtual CPUs and memory of the whole host, its disk, then those of its NUMA nodes.
-_WHOLE: Final = 2
-_NODES: Final = 3
 
 
 class SlotBook:
@@ -292,7 +290,7 @@ class LossTable:
         for index, taking in enumerate(self.takings, start=1):
             on[taking.columns, index] = True
         # Between what is taken and by whom, the hosts.
-        self._whole, self._nodes = taken[:_WHOLE, None], _by_node(taken)[..., None, :]
+        self._whole, self._nodes = taken[:WHOLE, None], _by_node(taken)[..., None, :]
         self._on: Mask = _by_node(on)[..., None, :]
         self._lies = bool(on.any())
         self._odd = [(index, taking) for index, taking in enumerate(self.takings, start=1) if taking.odd]
@@ -339,7 +337,7 @@ class Room:
     @classmethod
     def of(cls, board: Board, rows: Rows) -> Room:
         free = board.free.T[:, rows]
-        return cls(free[:_WHOLE], _by_node(free), None if board.all_told else board.fleet.numa_told[rows])
+        return cls(free[:WHOLE], _by_node(free), None if board.all_told else board.fleet.numa_told[rows])
 
     def slots(self, shapes: Shapes) -> Vector:
         """How many VMs fit, with shapes as the last dimension. On a host that tells of no nodes, as if none cared."""
@@ -372,11 +370,11 @@ class Taking:
         self._board, self._request, self.nodes = board, request, nodes
         self.place = -1
         self.odd = request.pinned or (request.huge_pages and bool(nodes))
-        self._cpu = [_NODES + node for node in nodes]
-        ram = [_NODES + board.fleet.nodes + node for node in nodes]
+        self._cpu = [NODES + node for node in nodes]
+        ram = [NODES + board.fleet.nodes + node for node in nodes]
         self.columns = self._cpu + ram
         self.taken: Vector = np.zeros(board.free.shape[1])
-        self.taken[:_WHOLE] = request.cpu_grains, 0 if request.huge_pages else request.ram_mib
+        self.taken[:WHOLE] = request.cpu_grains, 0 if request.huge_pages else request.ram_mib
         if nodes:
             each_cpu, each_ram = request.on_each(len(nodes))
             self.taken[self._cpu], self.taken[ram] = each_cpu, 0 if request.huge_pages else each_ram
@@ -384,7 +382,7 @@ class Taking:
     def left(self, room: Room, rows: Rows) -> Room:
         """What would be left of some hosts' room. Where the nodes would not do, nothing would be."""
         taken = self._pinned(rows) if self._request.pinned else self.taken[:, None]
-        whole, nodes = room.whole - taken[:_WHOLE], room.nodes - _by_node(taken)
+        whole, nodes = room.whole - taken[:WHOLE], room.nodes - _by_node(taken)
         if self.nodes:
             whole[0, ~self._fits(nodes, rows)] = 0
         return Room(whole, nodes, room.told)
@@ -414,7 +412,7 @@ class Taking:
 
 def _by_node(columns: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Of a board's columns, the first dimension, those of NUMA nodes: what is left by nodes."""
-    of_nodes = columns[_NODES:]
+    of_nodes = columns[NODES:]
     return of_nodes.reshape(2, len(of_nodes) // 2, *of_nodes.shape[1:])
 
 
