@@ -32,8 +32,8 @@ from .request import Request
 if TYPE_CHECKING:
     from .arrays import Rows
 
-# Of the columns of ``Fleet.used``, and of a board's: virtual CPUs and memory of the whole host come first; from the other
-# on, those of its NUMA nodes; between them is disk.
+# Of the columns of ``Fleet.used``, and of a board's: virtual CPUs and memory of the whole host come first; from the
+# other on, those of its NUMA nodes; between them is disk.
 WHOLE: Final = 2
 NODES: Final = 3
 # Changes remembered for each host. Who has not looked for longer looks at everything.
